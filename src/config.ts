@@ -1,0 +1,99 @@
+/**
+ * Every number of the patterns, named and with its unit, and the parsed environment.
+ * A wrong value is refused at the start with one line that names the variable.
+ */
+import { z } from "zod";
+
+// Deadlines (request-response): each hop has less than the one before.
+export const CLIENT_DEADLINE_MS = 30_000;
+export const GATEWAY_DEADLINE_MS = 25_000;
+export const SERVICE_DEADLINE_MS = 20_000;
+export const DATABASE_DEADLINE_MS = 15_000;
+export const DEADLINE_MARGIN_MS = 500;
+
+// Bodies
+export const MAX_JSON_BYTES = 1024 * 1024;
+export const MAX_UPLOAD_BYTES = 10 * 1024 * 1024;
+export const MAX_REQUEST_LINES = 10_000;
+export const PAGE_LIMIT_DEFAULT = 50;
+export const PAGE_LIMIT_MAX = 200;
+
+// Cache-aside
+export const PARTS_CACHE_TTL_S = 24 * 60 * 60;
+export const CACHE_SECOND_DROP_MS = 120_000;
+export const CACHE_FOLLOWER_WAIT_MS = 2_000;
+
+// Outbox
+export const OUTBOX_POLL_MS = 5_000;
+export const OUTBOX_BUCKETS = 64;
+export const OUTBOX_BATCH_MESSAGES = 100;
+export const OUTBOX_BATCH_BYTES = 240_000;
+export const THIN_MESSAGE_BYTES = 100_000;
+export const QUEUE_SEND_TIMEOUT_MS = 5_000;
+export const RESEND_AFTER_MS = 120_000;
+export const MAX_SENDS = 4; // the first and three more
+export const OUTBOX_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
+
+// Retry and breaker
+export const RETRY_LADDER_MS = [1_000, 2_000, 4_000, 8_000] as const;
+export const RETRY_JITTER = 0.5; // each delay is drawn from [d, 1.5 d]
+export const BREAKER_FAILURES = 5;
+export const BREAKER_WINDOW_MS = 60_000;
+export const BREAKER_HEALTH_CHECK_MS = 30_000;
+export const BREAKER_HINT_MS = 1_000;
+
+// Hub
+export const HUB_FRAME_BYTES = 64 * 1024;
+export const HUB_WINDOW_BYTES = 256 * 1024;
+export const HUB_DEFAULT_CREDIT = 512;
+export const HUB_HELLO_TIMEOUT_MS = 10_000;
+export const HUB_WINDOW_FULL_MS = 30_000;
+export const HUB_PING_S = 25;
+export const HUB_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+export const HUB_SOCKET_LIFE_MS = 24 * 60 * 60 * 1000;
+
+// Approvals
+export const APPROVAL_DUE_MS = 4 * 60 * 60 * 1000;
+export const APPROVAL_REMINDERS = [0.5, 0.8] as const;
+
+// Orders
+export const RESERVATION_LIFE_MS = 72 * 60 * 60 * 1000;
+export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;
+export const SUPPLIER_TIMEOUT_MS = 10_000;
+export const SUPPLIER_ANSWER_BYTES = 256 * 1024;
+
+// Identity
+export const TOKEN_LIFE_S = 15 * 60;
+
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
+
+const settingsSchema = z.object({
+  ENVIRONMENT: z.enum(["production", "development"]),
+  DECISION_ENGINE: z.enum(["workers-ai", "rules"]),
+  AI_MODEL: z.string().min(1),
+  AUTH_ISSUER: z.string().min(1),
+  AUTH_AUDIENCE: z.string().min(1),
+  /** ES256 private key (JWK, JSON) that signs device tokens; a secret. */
+  AUTH_PRIVATE_JWK: z.string().min(1, "must hold an ES256 private key (JWK)"),
+  /** People's tokens: an OpenID Connect provider's key set. Unset: people have no tokens outside development. */
+  OIDC_JWKS_URL: z.url({ protocol: /^https$/ }).optional(),
+  OIDC_ISSUER: z.string().min(1).optional(),
+  OIDC_AUDIENCE: z.string().min(1).optional(),
+  RELAY_SHARDS: wholeNumber(1, OUTBOX_BUCKETS),
+  HUB_SHARDS: wholeNumber(1, 64),
+});
+
+export type Settings = z.output<typeof settingsSchema>;
+
+/** The settings of this deployment. Throws an Error of one line, `NAME: what is wrong`, on the first wrong value. */
+export function parseSettings(env: object): Settings {
+  const parsed = settingsSchema.safeParse(env);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Error(`${String(issue?.path[0] ?? "configuration")}: ${issue?.message ?? "is wrong"}`);
+}

@@ -1,0 +1,29 @@
+/** Identifiers: UUIDv7 (RFC 9562) with a readable prefix, except natural keys (SKU, device, location). */
+declare const brand: unique symbol;
+type Branded<Name extends string> = string & { readonly [brand]: Name };
+
+export type RequestId = Branded<"RequestId">;
+export type OrderId = Branded<"OrderId">;
+export type EventId = Branded<"EventId">;
+
+export const ID_PREFIXES = {
+  request: "req",
+  upload: "upl",
+  order: "ord",
+  purchaseOrder: "po",
+  transfer: "trf",
+  response: "res",
+  command: "cmd",
+  event: "evt",
+  movement: "mov",
+  approvalStep: "stp",
+  ballot: "bal",
+  agentRun: "run",
+  notification: "ntf",
+  session: "ses",
+} as const;
+
+export type IdKind = keyof typeof ID_PREFIXES;
+
+/** Makes a new id of the kind: `ord_0199…`. Comes from the container, so that a test can fix it. */
+export type NewId = (kind: IdKind) => string;

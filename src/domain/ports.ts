@@ -1,0 +1,62 @@
+/** Ports: an interface only where two adapters exist (the real one, and one that a test or the local start needs). */
+
+/** Time. Everything that asks for the time or waits goes through it, so that a test can move it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Resolves after `ms` milliseconds of this clock. Used for deadlines only, never to retry. */
+  after(ms: number): Promise<void>;
+}
+
+export interface PurchaseOrderLineDraft {
+  readonly sku: string;
+  readonly quantity: number;
+  /** Minor units per stock unit. */
+  readonly unitPrice: number;
+}
+
+export interface PurchaseOrderDraft {
+  readonly supplier: string;
+  /** Base URL of the supplier's API. */
+  readonly url: string;
+  /** `{order}:{supplier}`: the same key never makes a second purchase order. */
+  readonly idempotencyKey: string;
+  readonly orderId: string;
+  readonly currency: string;
+  readonly lines: readonly PurchaseOrderLineDraft[];
+}
+
+export interface PlacedPurchaseOrder {
+  readonly reference: string;
+  readonly status: "accepted" | "cancelled";
+}
+
+export interface SupplierAddress {
+  readonly supplier: string;
+  readonly url: string;
+}
+
+/**
+ * A supplier. A refusal by the supplier (4xx) is a value; time-outs, 5xx and broken answers throw a retryable
+ * `AppError`: whether the order was accepted is then unknown, and `findPurchaseOrder` tells.
+ */
+export interface SupplierGateway {
+  placePurchaseOrder(
+    draft: PurchaseOrderDraft,
+  ): Promise<{ ok: true; order: PlacedPurchaseOrder } | { ok: false; reason: string }>;
+  /** The purchase order made under this key, or null if the supplier has none. */
+  findPurchaseOrder(at: SupplierAddress, idempotencyKey: string): Promise<PlacedPurchaseOrder | null>;
+  /** Cancelling what is cancelled, or was never placed, succeeds. */
+  cancelPurchaseOrder(
+    at: SupplierAddress,
+    idempotencyKey: string,
+  ): Promise<{ ok: true } | { ok: false; reason: string }>;
+  health(at: SupplierAddress): Promise<boolean>;
+}
+
+/** Where response files are kept. `put` replaces: the same path written twice is one document. */
+export interface DocumentStore {
+  readonly name: string;
+  put(path: string, body: string, contentType: string): Promise<void>;
+  health(): Promise<boolean>;
+}

@@ -1,0 +1,19 @@
+/** The bindings and variables of wrangler.toml (generated into worker-configuration.d.ts), with the secrets. */
+import type { Clock } from "./domain/ports.ts";
+import type { DeviceHub } from "./durable-objects/device-hub.ts";
+import type { OrderSaga } from "./durable-objects/order-saga.ts";
+import type { OutboxRelay } from "./durable-objects/outbox-relay.ts";
+
+type Generated = Omit<Cloudflare.Env, "HUB" | "RELAY" | "SAGA">;
+
+export interface Env extends Generated {
+  readonly HUB: DurableObjectNamespace<DeviceHub>;
+  readonly RELAY: DurableObjectNamespace<OutboxRelay>;
+  readonly SAGA: DurableObjectNamespace<OrderSaga>;
+  readonly AUTH_PRIVATE_JWK: string;
+  readonly OIDC_JWKS_URL?: string;
+  readonly OIDC_ISSUER?: string;
+  readonly OIDC_AUDIENCE?: string;
+  /** Absent when deployed: the system clock is used. */
+  readonly CLOCK?: Clock;
+}
