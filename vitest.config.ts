@@ -1,7 +1,13 @@
+import { generateKeyPairSync } from "node:crypto";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
+import { buildSupplier } from "./scripts/build-supplier.ts";
 
 const migrations = await readD1Migrations("./migrations");
+const supplier = await buildSupplier();
+const signingKey = JSON.stringify(
+  generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }),
+);
 
 /** A project whose tests run inside workerd, with the bindings of wrangler.toml. */
 function inWorkerd(name: string, include: string[]) {
@@ -12,9 +18,13 @@ function inWorkerd(name: string, include: string[]) {
         wrangler: { configPath: "./wrangler.toml" },
         remoteBindings: false,
         miniflare: {
+          // Every outgoing fetch of the app reaches the stand-in supplier, and nothing the network.
+          workers: [supplier],
+          outboundService: supplier.name,
           bindings: {
             ENVIRONMENT: "development",
             DECISION_ENGINE: "rules",
+            AUTH_PRIVATE_JWK: signingKey,
             TEST_MIGRATIONS: migrations,
           },
         },
@@ -34,6 +44,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
+      { test: { name: "local", include: ["test/local/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
       inWorkerd("runtime", ["test/runtime/**/*.test.ts"]),
       inWorkerd("patterns", ["test/patterns/**/*.test.ts"]),
     ],

@@ -1,0 +1,153 @@
+/**
+ * One JSON exchange with another system over HTTP: a deadline over the whole of it, no redirects, and no more of the
+ * answer is ever held than the cap. Whatever isn't a complete JSON answer is a retryable fault.
+ */
+import { ORDER_MAX_WAIT_MS } from "../config.ts";
+import { AppError, messageOf } from "../domain/errors.ts";
+import type { Clock } from "../domain/ports.ts";
+
+export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
+
+export interface ExchangeDeps {
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+}
+
+export interface Exchange {
+  /** Names the other system in error messages. */
+  readonly dependency: string;
+  readonly url: URL;
+  readonly method: "GET" | "POST";
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly timeoutMs: number;
+  readonly maxAnswerBytes: number;
+}
+
+/** A 2xx answer with its JSON, or a 4xx that no repetition will change, with the reason as the other system gave it. */
+export type ExchangeAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly status: number; readonly reason: string };
+
+const REASON_CHARACTERS = 300;
+
+/**
+ * Throws a retryable AppError DEPENDENCY_FAILED on time-out, network failure, 3xx, 408, 429, 5xx, and an answer that
+ * isn't JSON or is larger than the cap. `Retry-After` (RFC 9110, section 10.2.3) is passed on with the error.
+ */
+export async function exchangeJson(deps: ExchangeDeps, exchange: Exchange): Promise<ExchangeAnswer> {
+  const controller = new AbortController();
+  const timedOut = deps.clock.after(exchange.timeoutMs).then((): never => {
+    controller.abort();
+    throw failed(exchange, `no answer within ${exchange.timeoutMs} ms`);
+  });
+  return Promise.race([attempt(deps, exchange, controller.signal), timedOut]);
+}
+
+async function attempt(deps: ExchangeDeps, exchange: Exchange, signal: AbortSignal): Promise<ExchangeAnswer> {
+  const { fetch } = deps; // the platform's fetch refuses to be called as a method of something else
+  try {
+    const response = await fetch(exchange.url.href, {
+      method: exchange.method,
+      headers: {
+        accept: "application/json",
+        ...(exchange.body === undefined ? {} : { "content-type": "application/json" }),
+        ...exchange.headers,
+      },
+      ...(exchange.body === undefined ? {} : { body: JSON.stringify(exchange.body) }),
+      redirect: "manual",
+      signal,
+    });
+    return await read(response, exchange, deps.clock.now());
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw failed(exchange, messageOf(error), { cause: error });
+  }
+}
+
+async function read(response: Response, exchange: Exchange, nowMs: number): Promise<ExchangeAnswer> {
+  const { status } = response;
+  if (response.ok) {
+    if (!isJson(response)) return discard(response, failed(exchange, "the answer isn't JSON"));
+    return { ok: true, value: parseJson(await cappedText(response, exchange), exchange) };
+  }
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
+    return { ok: false, status, reason: await reasonOf(response, exchange) };
+  }
+  const retryAfterSeconds = parseRetryAfter(response.headers.get("retry-after"), nowMs);
+  return discard(response, failed(exchange, `answered with status ${status}`, { retryAfterSeconds }));
+}
+
+/** Lets go of a body that nobody will read, so that the connection is free, and throws `error`. */
+async function discard(response: Response, error: AppError): Promise<never> {
+  await response.body?.cancel();
+  throw error;
+}
+
+/** The answer's text. The bytes are counted while they arrive: a declared length is only a claim. */
+async function cappedText(response: Response, exchange: Exchange): Promise<string> {
+  if (!response.body) return "";
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  let text = "";
+  let bytes = 0;
+  for await (const chunk of response.body) {
+    bytes += chunk.byteLength;
+    // Leaving the loop cancels the body.
+    if (bytes > exchange.maxAnswerBytes)
+      throw failed(exchange, `the answer is larger than ${exchange.maxAnswerBytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function parseJson(text: string, exchange: Exchange): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw failed(exchange, "the answer isn't JSON", { cause: error });
+  }
+}
+
+/** What a refusal says: a problem document's detail or title (RFC 9457), else the status. One short line at most. */
+async function reasonOf(response: Response, exchange: Exchange): Promise<string> {
+  const plain = `answered with status ${response.status}`;
+  if (!isJson(response)) {
+    await response.body?.cancel();
+    return plain;
+  }
+  const value = parseJson(await cappedText(response, exchange), exchange);
+  if (typeof value !== "object" || value === null) return plain;
+  const { detail, title } = value as { detail?: unknown; title?: unknown };
+  const said = [detail, title].find((text) => typeof text === "string");
+  if (said === undefined) return plain;
+  const line = said.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim();
+  return line.slice(0, REASON_CHARACTERS) || plain;
+}
+
+function isJson(response: Response): boolean {
+  const type = response.headers.get("content-type")?.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  return /^application\/(?:[\w.-]+\+)?json$/.test(type);
+}
+
+/** Seconds to wait, from a number of seconds or an HTTP date, at most as long as an order may wait; or undefined. */
+export function parseRetryAfter(header: string | null, nowMs: number): number | undefined {
+  if (header === null) return undefined;
+  const text = header.trim();
+  const seconds = /^\d+$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - nowMs) / 1000);
+  if (Number.isNaN(seconds)) return undefined;
+  return Math.min(Math.max(seconds, 0), ORDER_MAX_WAIT_MS / 1000);
+}
+
+function failed(
+  exchange: Exchange,
+  what: string,
+  more: { cause?: unknown; retryAfterSeconds?: number | undefined } = {},
+): AppError {
+  const { retryAfterSeconds, ...rest } = more;
+  return new AppError("DEPENDENCY_FAILED", `${exchange.dependency}: ${what}`, {
+    retryable: true,
+    ...rest,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}

@@ -1,0 +1,77 @@
+import { it } from "vitest";
+import { standInSupplier } from "../support/stand-in-supplier.ts";
+
+const { url } = standInSupplier("books");
+const ORDER = { order_id: "ord_1", currency: "USD", lines: [{ sku: "FLT-204", quantity: 2, unit_price: 150 }] };
+
+function place(body: unknown, headers: Record<string, string> = { "idempotency-key": "k" }) {
+  const init = { "content-type": "application/json", ...headers };
+  return fetch(`${url}/purchase-orders`, { method: "POST", headers: init, body: JSON.stringify(body) });
+}
+
+it("a new purchase order answers 201, the same again 200 with the same body", async ({ expect }) => {
+  const first = await place(ORDER, { "idempotency-key": "twice" });
+  const second = await place(ORDER, { "idempotency-key": "twice" });
+
+  expect([first.status, second.status]).toEqual([201, 200]);
+  expect(await second.json()).toEqual(await first.json());
+});
+
+it.for<[string, unknown, number]>([
+  ["no lines", { ...ORDER, lines: [] }, 422],
+  ["a quantity that isn't whole", { ...ORDER, lines: [{ sku: "A", quantity: 1.5, unit_price: 1 }] }, 422],
+  ["an unknown field", { ...ORDER, note: "x" }, 422],
+  ["a total beyond the safe integers", { ...ORDER, lines: [{ sku: "A", quantity: 2 ** 52, unit_price: 8 }] }, 422],
+  ["a list in place of an order", [], 422],
+])("a purchase order with %s is refused with a problem document", async ([, body, status], { expect }) => {
+  const answer = await place(body);
+
+  expect(answer.status).toBe(status);
+  expect(answer.headers.get("content-type")).toBe("application/problem+json");
+  expect(await answer.json()).toMatchObject({ status, errors: [{ pointer: expect.any(String) }] });
+});
+
+it.for<[string, string, RequestInit | undefined, number]>([
+  [
+    "a purchase order without a key",
+    "purchase-orders",
+    { method: "POST", headers: { "content-type": "application/json" }, body: "{}" },
+    400,
+  ],
+  [
+    "a body that isn't JSON",
+    "switches",
+    { method: "PUT", headers: { "content-type": "application/json" }, body: "{" },
+    400,
+  ],
+  ["another media type", "switches", { method: "PUT", headers: { "content-type": "text/plain" }, body: "{}" }, 415],
+  ["a look-up without a key", "purchase-orders", undefined, 400],
+  ["cancelling what isn't there", "purchase-orders/BOOKS-100999/cancel", { method: "POST" }, 404],
+  ["cancelling another supplier's number", "purchase-orders/ACME-100001/cancel", { method: "POST" }, 404],
+  ["a wrong method", "health", { method: "DELETE" }, 405],
+  ["an unknown address", "invoices", undefined, 404],
+])("%s answers with a problem document", async ([, path, init, status], { expect }) => {
+  const answer = await fetch(`${url}/${path}`, init);
+
+  expect(answer.status).toBe(status);
+  expect(await answer.json()).toMatchObject({ status, title: expect.any(String), detail: expect.any(String) });
+});
+
+it("a person sets switches by the page's form and sees orders and switches on the page, escaped", async ({
+  expect,
+}) => {
+  await place({ ...ORDER, order_id: "<script>alert(1)</script>" }, { "idempotency-key": "shown" });
+  const sent = await fetch(`${url}/switches`, {
+    method: "POST",
+    body: new URLSearchParams({ delay_ms: "5", refuse: "on" }),
+    redirect: "manual",
+  });
+  expect([sent.status, sent.headers.get("location")]).toEqual([303, "./"]);
+  expect(await (await fetch(`${url}/switches`)).json()).toMatchObject({ delay_ms: 5, refuse: true, down: false });
+
+  const page = await (await fetch(`${url}/`)).text();
+  expect(page).toContain('name="refuse" checked');
+  expect(page).toContain("&lt;script&gt;alert(1)");
+  expect(page).not.toContain("<script>");
+  await standInSupplier("books").switchOn({});
+});
