@@ -40,7 +40,9 @@ export const RETRY_JITTER = 0.5; // each delay is drawn from [d, 1.5 d]
 export const BREAKER_FAILURES = 5;
 export const BREAKER_WINDOW_MS = 60_000;
 export const BREAKER_HEALTH_CHECK_MS = 30_000;
+export const BREAKER_PROBE_LEASE_MS = 30_000; // longer than any call: the service itself has 20 s
 export const BREAKER_HINT_MS = 1_000;
+export const BREAKER_TIMEOUT_MS = 2_000;
 
 // Hub
 export const HUB_FRAME_BYTES = 64 * 1024;
@@ -51,10 +53,19 @@ export const HUB_WINDOW_FULL_MS = 30_000;
 export const HUB_PING_S = 25;
 export const HUB_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 export const HUB_SOCKET_LIFE_MS = 24 * 60 * 60 * 1000;
+export const HUB_SWEEP_MS = 24 * 60 * 60 * 1000; // how often the log is swept
+export const HUB_REAP_MS = 10 * 60 * 1000; // how often silent sockets are looked for
+export const HUB_SILENT_MS = 2 * 60 * 1000; // browsers slow a hidden tab's pings down to one a minute
 
 // Approvals
 export const APPROVAL_DUE_MS = 4 * 60 * 60 * 1000;
 export const APPROVAL_REMINDERS = [0.5, 0.8] as const;
+
+// Agents on a model: one decision's bounds
+export const AI_TIMEOUT_MS = 2_000; // each call
+export const AI_MAX_TOKENS = 512; // of each answer
+export const AI_TOKEN_BUDGET = 8_000; // of all calls together
+export const AI_MAX_LINES = 10; // ambiguous lines asked about; the others go back to the requester
 
 // Orders
 export const RESERVATION_LIFE_MS = 72 * 60 * 60 * 1000;

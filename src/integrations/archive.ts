@@ -1,0 +1,28 @@
+/** The document store over R2: the default place of response files. The same path written twice is one document. */
+import { AppError, messageOf } from "../domain/errors.ts";
+import type { DocumentStore } from "../domain/ports.ts";
+
+/** Any key serves: `head` answers null for one that isn't there, and moves no bytes. */
+const HEALTH_KEY = "health";
+
+/** `put` throws a retryable DEPENDENCY_FAILED when R2 fails; whether the document was kept is then unknown. */
+export function archiveStore(bucket: R2Bucket): DocumentStore {
+  return {
+    name: "archive",
+    async put(path, body, contentType) {
+      try {
+        await bucket.put(path, body, { httpMetadata: { contentType } });
+      } catch (cause) {
+        throw new AppError("DEPENDENCY_FAILED", `the archive didn't take ${path}: ${messageOf(cause)}`, {
+          retryable: true,
+          cause,
+        });
+      }
+    },
+    health: () =>
+      bucket.head(HEALTH_KEY).then(
+        () => true,
+        () => false,
+      ),
+  };
+}

@@ -1,0 +1,255 @@
+/** The breaker's object in the real runtime: shared, kept, woken by its alarm. Each test has its own dependency. */
+import { applyD1Migrations, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, beforeAll, describe, it, vi, type ExpectStatic } from "vitest";
+import { BREAKER_HEALTH_CHECK_MS } from "../../src/config.ts";
+import { systemClock } from "../../src/clock.ts";
+import { AppError } from "../../src/domain/errors.ts";
+import { archiveStore } from "../../src/integrations/archive.ts";
+import { breakerFor, throughBreaker, type Breaker } from "../../src/integrations/breaker.ts";
+
+/** A client in an isolate of its own: it shares no hints with another one. */
+function clientOf(dependency: string): Breaker {
+  return breakerFor(env.BREAKER, dependency, { clock: systemClock, log: vi.fn(), hints: new Map() });
+}
+
+function stubOf(dependency: string): DurableObjectStub {
+  return env.BREAKER.get(env.BREAKER.idFromName(encodeURI(dependency)));
+}
+
+const down = (): Promise<never> => Promise.reject(new AppError("DEPENDENCY_FAILED", "down", { retryable: true }));
+const works = async () => "done";
+
+async function fail(breaker: Breaker, times: number): Promise<void> {
+  for (let n = 0; n < times; n += 1) await throughBreaker(breaker, down).catch(() => undefined);
+}
+
+async function expectRefused(expect: ExpectStatic, breaker: Breaker): Promise<void> {
+  const call = vi.fn(works);
+  await expect(throughBreaker(breaker, call)).rejects.toMatchObject({ code: "CIRCUIT_OPEN", retryable: true });
+  expect(call).not.toHaveBeenCalled();
+}
+
+function alarmOf(dependency: string): Promise<number | null> {
+  return runInDurableObject(stubOf(dependency), (_object, state) => state.storage.getAlarm());
+}
+
+async function addSupplier(id: string, url: string | null): Promise<string> {
+  await env.DB.prepare("INSERT INTO suppliers (id, name, url) VALUES (?, ?, ?)").bind(id, id, url).run();
+  return `supplier:${id}`;
+}
+
+function answerHealthWith(answer: () => Promise<Response>) {
+  return vi.spyOn(globalThis, "fetch").mockImplementation(answer);
+}
+
+beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS));
+afterEach(() => vi.restoreAllMocks());
+
+describe("opening", () => {
+  it("opens at the fifth failure and then refuses at once, with the seconds to wait", async ({ expect }) => {
+    const breaker = clientOf("archive:opens");
+    await fail(breaker, 4);
+    expect(await breaker.status()).toMatchObject({ state: "closed", failures: 4, retryAfterMs: 0 });
+    await fail(breaker, 1);
+    expect(await breaker.status()).toMatchObject({ state: "open", forced: false });
+    const refusal = await throughBreaker(breaker, works).catch((e: unknown) => e as AppError);
+    expect(refusal).toMatchObject({ code: "CIRCUIT_OPEN" });
+    expect((refusal as AppError).retryAfterSeconds).toBeGreaterThan(20);
+    expect((refusal as AppError).retryAfterSeconds).toBeLessThanOrEqual(30);
+  });
+
+  it("adds up the failures of two isolates, and refuses both", async ({ expect }) => {
+    const [one, other] = [clientOf("archive:shared"), clientOf("archive:shared")];
+    await fail(one, 3);
+    await fail(other, 2);
+    await expectRefused(expect, one);
+    await expectRefused(expect, other);
+  });
+
+  it("never opens by 4xx answers", async ({ expect }) => {
+    const breaker = clientOf("archive:refuses");
+    const refused = () => Promise.reject(new AppError("SUPPLIER_REFUSED", "422"));
+    for (let n = 0; n < 10; n += 1) await throughBreaker(breaker, refused).catch(() => undefined);
+    expect(await breaker.status()).toMatchObject({ state: "closed", failures: 0 });
+  });
+
+  it("keeps one dependency's outage from another's calls", async ({ expect }) => {
+    await fail(clientOf("archive:sick"), 5);
+    expect(await throughBreaker(clientOf("archive:well"), works)).toBe("done");
+  });
+
+  it("writes nothing for calls that succeed", async ({ expect }) => {
+    const breaker = clientOf("archive:quiet");
+    for (let n = 0; n < 3; n += 1) await breaker.report((await allowed(breaker)).permit, "success");
+    const stored = await runInDurableObject(stubOf("archive:quiet"), (_object, state) => state.storage.list());
+    expect(stored.size).toBe(0);
+  });
+});
+
+async function allowed(breaker: Breaker) {
+  const answer = await breaker.permit();
+  if (!answer.ok) throw new Error("refused");
+  return answer;
+}
+
+describe("eviction", () => {
+  it("keeps the failures so far", async ({ expect }) => {
+    const breaker = clientOf("archive:evicted-early");
+    await fail(breaker, 4);
+    await evictDurableObject(stubOf("archive:evicted-early"));
+    await fail(breaker, 1);
+    await expectRefused(expect, breaker);
+  });
+
+  it("keeps an open circuit open, its alarm set, and old permits without effect", async ({ expect }) => {
+    const breaker = clientOf("archive:evicted");
+    const { permit: old } = await allowed(breaker);
+    await fail(breaker, 5);
+    await evictDurableObject(stubOf("archive:evicted"));
+    await breaker.report(old, "success");
+    await expectRefused(expect, breaker);
+    expect(await alarmOf("archive:evicted")).not.toBeNull();
+  });
+});
+
+describe("the health check", () => {
+  it("of a healthy dependency lets one probe through, whose success closes the circuit", async ({ expect }) => {
+    const breaker = clientOf("archive:heals");
+    await fail(breaker, 5);
+    await evictDurableObject(stubOf("archive:heals")); // the alarm must load its state and its dependency's name
+    expect(await runDurableObjectAlarm(stubOf("archive:heals"))).toBe(true);
+    expect(await breaker.status()).toMatchObject({ state: "half_open" });
+    expect(await alarmOf("archive:heals")).toBeNull();
+    expect(await throughBreaker(breaker, works)).toBe("done");
+    expect(await breaker.status()).toEqual({ state: "closed", forced: false, failures: 0, retryAfterMs: 0 });
+  });
+
+  it("lets one probe through in all, for 20 isolates at the same instant", async ({ expect }) => {
+    await fail(clientOf("archive:one-probe"), 5);
+    await runDurableObjectAlarm(stubOf("archive:one-probe"));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => clientOf("archive:one-probe").permit()));
+    expect(answers.filter((answer) => answer.ok)).toMatchObject([{ permit: { kind: "probe" } }]);
+  });
+
+  it("goes on every 30 s after a probe that failed", async ({ expect }) => {
+    const breaker = clientOf("archive:relapses");
+    await fail(breaker, 5);
+    await runDurableObjectAlarm(stubOf("archive:relapses"));
+    await fail(breaker, 1);
+    await expectRefused(expect, breaker);
+    expect(await alarmOf("archive:relapses")).toBeGreaterThan(Date.now() + BREAKER_HEALTH_CHECK_MS / 2);
+  });
+
+  it("asks a supplier at {url}/health, once, under any name", async ({ expect }) => {
+    const dependency = await addSupplier("Ölwerk 100%", "https://oil.example/api/");
+    const fetched = answerHealthWith(async () => new Response("fine"));
+    await fail(clientOf(dependency), 5);
+    await runDurableObjectAlarm(stubOf(dependency));
+    expect(fetched.mock.calls.map(([url]) => url)).toEqual(["https://oil.example/api/health"]);
+    expect(await clientOf(dependency).status()).toMatchObject({ state: "half_open" });
+  });
+
+  it.for([
+    ["answers 503", async () => new Response("no", { status: 503 })],
+    ["sends elsewhere", async () => Response.redirect("https://elsewhere.example/", 302)],
+    ["can't be reached", () => Promise.reject(new TypeError("Network connection lost."))],
+  ] as const)("keeps the circuit open and comes again when a supplier %s", async ([name, answer], { expect }) => {
+    const dependency = await addSupplier(name, "https://down.example");
+    answerHealthWith(answer);
+    const breaker = clientOf(dependency);
+    await fail(breaker, 5);
+    for (let check = 0; check < 8; check += 1) expect(await runDurableObjectAlarm(stubOf(dependency))).toBe(true);
+    expect(await alarmOf(dependency)).not.toBeNull();
+    await expectRefused(expect, breaker);
+  });
+
+  it("finds a supplier without an address unhealthy", async ({ expect }) => {
+    const dependency = await addSupplier("by-telephone", null);
+    await fail(clientOf(dependency), 5);
+    await runDurableObjectAlarm(stubOf(dependency));
+    expect(await clientOf(dependency).status()).toMatchObject({ state: "open" });
+  });
+
+  it("leaves a dependency without a check to its probe", async ({ expect }) => {
+    await fail(clientOf("webhook:crm"), 5);
+    await runDurableObjectAlarm(stubOf("webhook:crm"));
+    expect(await throughBreaker(clientOf("webhook:crm"), works)).toBe("done");
+  });
+
+  it("is set again by whoever is refused, should the alarm be lost", async ({ expect }) => {
+    const breaker = clientOf("archive:forgotten");
+    await fail(breaker, 5);
+    await runInDurableObject(stubOf("archive:forgotten"), (_object, state) => state.storage.deleteAlarm());
+    await expectRefused(expect, breaker);
+    expect(await alarmOf("archive:forgotten")).not.toBeNull();
+  });
+});
+
+describe("by hand", () => {
+  it("opens until it is reset: no health check undoes it", async ({ expect }) => {
+    const breaker = clientOf("archive:held");
+    await fail(breaker, 5);
+    await breaker.forceOpen();
+    expect(await runDurableObjectAlarm(stubOf("archive:held"))).toBe(false);
+    await evictDurableObject(stubOf("archive:held"));
+    expect(await breaker.status()).toMatchObject({ state: "open", forced: true });
+    await expectRefused(expect, breaker);
+    await breaker.reset();
+    expect(await throughBreaker(breaker, works)).toBe("done");
+  });
+
+  it("closes an open circuit at once, and its health checks end", async ({ expect }) => {
+    const breaker = clientOf("archive:reset");
+    await fail(breaker, 5);
+    await breaker.reset();
+    expect(await breaker.status()).toEqual({ state: "closed", forced: false, failures: 0, retryAfterMs: 0 });
+    expect(await alarmOf("archive:reset")).toBeNull();
+  });
+});
+
+it("the transitions of an outage are told once each", async ({ expect }) => {
+  const told: string[] = [];
+  const collect = (line: string) => void told.push((JSON.parse(line) as { event: string }).event);
+  vi.spyOn(console, "warn").mockImplementation(collect);
+  vi.spyOn(console, "log").mockImplementation(collect);
+  const breaker = clientOf("archive:told");
+  await fail(breaker, 7);
+  await runDurableObjectAlarm(stubOf("archive:told"));
+  await fail(breaker, 2);
+  await runDurableObjectAlarm(stubOf("archive:told"));
+  await throughBreaker(breaker, works);
+  expect(told).toEqual([
+    "breaker.opened",
+    "breaker.half_opened",
+    "breaker.reopened",
+    "breaker.half_opened",
+    "breaker.closed",
+  ]);
+});
+
+describe("the archive", () => {
+  it("keeps one document a path: a second put replaces the first", async ({ expect }) => {
+    const store = archiveStore(env.ARCHIVE);
+    await store.put("2026/req_1/response.json", "first", "application/json");
+    await store.put("2026/req_1/response.json", "second", "application/json");
+    const kept = await env.ARCHIVE.get("2026/req_1/response.json");
+    expect(await kept?.text()).toBe("second");
+    expect(kept?.httpMetadata?.contentType).toBe("application/json");
+    expect((await env.ARCHIVE.list({ prefix: "2026/req_1/" })).objects).toHaveLength(1);
+  });
+
+  it("is healthy when it answers, even while empty", async ({ expect }) => {
+    expect(await archiveStore(env.ARCHIVE).health()).toBe(true);
+  });
+
+  it("that doesn't answer is a retryable fault for put, and unhealthy", async ({ expect }) => {
+    const broken = { put: down, head: down } as unknown as R2Bucket;
+    const store = archiveStore(broken);
+    await expect(store.put("a", "b", "text/plain")).rejects.toMatchObject({
+      code: "DEPENDENCY_FAILED",
+      retryable: true,
+    });
+    expect(await store.health()).toBe(false);
+  });
+});
