@@ -1,0 +1,203 @@
+/**
+ * The SQL of imports into tables: which rows of a file are new, which change something, which name what doesn't exist,
+ * and the upserts. Only what changes is written, and each statement asserts its count, so the answer can't be wrong.
+ */
+import { sql, type SQL } from "drizzle-orm";
+import type { ImportKind } from "../../domain/import-rows.ts";
+import type { Database } from "../database.ts";
+import type { GuardedWrite } from "../unit-of-work.ts";
+import { chunksOf, type Chunk, type ImportRecord } from "./import-chunks.ts";
+
+/** A table that a record goes to. The record's fields are named like the columns. */
+interface ImportTable {
+  readonly name: string;
+  readonly key: readonly string[];
+  /** Compared, and updated when they differ. */
+  readonly set: readonly string[];
+  /** Written with a new row only: what an import never takes back from whoever set it since. */
+  readonly once?: readonly string[];
+  readonly versioned?: boolean;
+}
+
+/** A field that must name a row. `column` is the cell of the file that it comes from. */
+export interface ImportReference {
+  readonly field: string;
+  readonly column: string;
+  readonly table: string;
+  readonly noun: string;
+  readonly where?: SQL;
+}
+
+export interface ImportTarget {
+  /** The first is the thing itself. */
+  readonly tables: readonly [ImportTable, ...ImportTable[]];
+  readonly references: readonly ImportReference[];
+}
+
+const PART: ImportReference = { field: "sku", column: "sku", table: "parts", noun: "part" };
+const SUPPLIER: ImportReference = { field: "supplier", column: "supplier_id", table: "suppliers", noun: "supplier" };
+
+export const STOCK_REFERENCES: readonly ImportReference[] = [
+  PART,
+  { field: "location", column: "warehouse_id", table: "locations", noun: "warehouse", where: sql`t.kind = 'warehouse'` },
+];
+
+export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, ImportTarget>> = {
+  regions: { tables: [{ name: "regions", key: ["id"], set: ["name"] }], references: [] },
+  warehouses: {
+    tables: [{ name: "locations", key: ["id"], set: ["name", "region"], once: ["kind"] }],
+    references: [{ field: "region", column: "region_id", table: "regions", noun: "region" }],
+  },
+  parts: {
+    tables: [
+      { name: "parts", key: ["sku"], set: ["name", "category", "list_price", "currency", "discontinued"], once: ["unit"], versioned: true },
+    ],
+    references: [],
+  },
+  suppliers: {
+    tables: [
+      { name: "suppliers", key: ["id"], set: ["name", "account_number", "credit_rating", "preferred", "active"], once: ["url"] },
+    ],
+    references: [],
+  },
+  supplier_parts: {
+    tables: [
+      {
+        name: "supplier_parts",
+        key: ["sku", "supplier"],
+        set: ["unit", "moq", "max_order_quantity", "lead_time_days", "currency"],
+        once: ["pack"],
+      },
+      { name: "price_breaks", key: ["sku", "supplier", "min_quantity"], set: ["unit_price"] },
+    ],
+    references: [SUPPLIER, PART],
+  },
+  purchase_orders: {
+    tables: [
+      {
+        name: "purchase_orders",
+        key: ["id"],
+        set: ["supplier", "status", "total", "currency", "created_at", "updated_at"],
+        once: ["idempotency_key"],
+      },
+    ],
+    references: [SUPPLIER],
+  },
+  purchase_order_lines: {
+    tables: [
+      {
+        name: "purchase_order_lines",
+        key: ["purchase_order_id", "line"],
+        set: ["sku", "quantity", "unit_price", "due_at", "received", "rejected"],
+      },
+    ],
+    references: [
+      { field: "purchase_order_id", column: "purchase_order_id", table: "purchase_orders", noun: "purchase order" },
+      PART,
+    ],
+  },
+};
+
+const commas = (parts: readonly SQL[]) => sql.join([...parts], sql`, `);
+const columns = (names: readonly string[], of?: string) =>
+  commas(names.map((name) => (of === undefined ? sql`${sql.identifier(name)}` : sql`${sql.identifier(of)}.${sql.identifier(name)}`)));
+
+/** The rows of a chunk as a table `f` with these fields and `at`. */
+export function rowsOf(chunk: Chunk, fields: readonly string[]): SQL {
+  const cells = fields.map((field) => sql`value ->> ${sql.raw(`'${field}'`)} AS ${sql.identifier(field)}`);
+  return sql`(SELECT value ->> 'at' AS at, ${commas(cells)} FROM json_each(${chunk.json})) AS f`;
+}
+
+/** Lines whose field names no row of the referenced table. */
+export async function unknownLines(db: Database, chunks: readonly Chunk[], reference: ImportReference): Promise<number[]> {
+  const { field, table } = reference;
+  const key = sql.identifier(table === "parts" ? "sku" : "id");
+  const also = reference.where === undefined ? sql`` : sql` AND ${reference.where}`;
+  const lines: number[] = [];
+  for (const chunk of chunks) {
+    const rows = await db.all<{ at: number }>(sql`
+      SELECT f.at FROM ${rowsOf(chunk, [field])}
+      LEFT JOIN ${sql.identifier(table)} t ON t.${key} = f.${sql.identifier(field)}${also} WHERE t.${key} IS NULL`);
+    for (const row of rows) lines.push(row.at);
+  }
+  return lines;
+}
+
+/** Lines that name a truck: its stock and region aren't a warehouse file's to say. */
+export async function truckLines(db: Database, chunks: readonly Chunk[]): Promise<number[]> {
+  const lines: number[] = [];
+  for (const chunk of chunks) {
+    const rows = await db.all<{ at: number }>(sql`
+      SELECT f.at FROM ${rowsOf(chunk, ["id"])} JOIN locations t ON t.id = f.id WHERE t.kind <> 'warehouse'`);
+    for (const row of rows) lines.push(row.at);
+  }
+  return lines;
+}
+
+export interface ImportPlan {
+  /** Lines of things that don't exist yet, and of things that exist and differ. */
+  readonly created: ReadonlySet<number>;
+  readonly updated: ReadonlySet<number>;
+  readonly writes: readonly GuardedWrite[];
+}
+
+/** Compares the rows with what is there. The writes assert that it is still so when they are committed: CONFLICT. */
+export async function planUpserts(
+  db: Database,
+  target: ImportTarget,
+  chunks: readonly Chunk[],
+): Promise<ImportPlan> {
+  const created = new Set<number>();
+  const updated = new Set<number>();
+  const writes: GuardedWrite[] = [];
+  for (const table of target.tables) {
+    const differing = new Set<number>();
+    for (const chunk of chunks) {
+      for (const row of await differingRows(db, table, chunk)) {
+        differing.add(row.at);
+        if (table === target.tables[0] && row.is_new === 1) created.add(row.at);
+        else if (!created.has(row.at)) updated.add(row.at);
+      }
+    }
+    const rows = chunks.flatMap((chunk) => chunk.rows.filter((row) => differing.has(row.at)));
+    for (const chunk of chunksOf(rows)) writes.push(upsert(table, chunk));
+  }
+  return { created, updated, writes };
+}
+
+function differingRows(db: Database, table: ImportTable, chunk: Chunk) {
+  const [first = ""] = table.key;
+  const same = table.key.map((name) => sql`t.${sql.identifier(name)} = f.${sql.identifier(name)}`);
+  return db.all<{ at: number; is_new: number }>(sql`
+    SELECT f.at, t.${sql.identifier(first)} IS NULL AS is_new FROM ${rowsOf(chunk, [...table.key, ...table.set])}
+    LEFT JOIN ${sql.identifier(table.name)} t ON ${sql.join(same, sql` AND `)}
+    WHERE t.${sql.identifier(first)} IS NULL OR (${columns(table.set, "t")}) IS NOT (${columns(table.set, "f")})`);
+}
+
+function upsert(table: ImportTable, chunk: Chunk): GuardedWrite {
+  const all = [...table.key, ...table.set, ...(table.once ?? [])];
+  const sets = table.set.map((name) => sql`${sql.identifier(name)} = excluded.${sql.identifier(name)}`);
+  if (table.versioned) sets.push(sql`version = version + 1`);
+  return {
+    statement: sql`INSERT INTO ${sql.identifier(table.name)}(${columns(all)})
+      SELECT ${columns(all, "f")} FROM ${rowsOf(chunk, all)} WHERE true
+      ON CONFLICT(${columns(table.key)}) DO UPDATE SET ${commas(sets)}
+      WHERE (${columns(table.set, table.name)}) IS NOT (${columns(table.set, "excluded")})`,
+    expect: { rows: chunk.rows.length, otherwise: "CONFLICT" },
+  };
+}
+
+/** What the first import of this file answered, or null. */
+export async function findImportAnswer(db: Database, scope: string, hash: string): Promise<string | null> {
+  const row = await db.get<{ result: string | null } | undefined>(
+    sql`SELECT result FROM inbox WHERE scope = ${scope} AND id = ${hash}`,
+  );
+  return row?.result ?? null;
+}
+
+/** The parts that lie at these locations: what a cached part says of a place changes with the place's region. */
+export async function skusAt(db: Database, locations: readonly string[]): Promise<string[]> {
+  const rows = await db.all<{ sku: string }>(sql`SELECT DISTINCT sku FROM stock_levels
+    WHERE location IN (SELECT value FROM json_each(${JSON.stringify(locations)}))`);
+  return rows.map((row) => row.sku);
+}

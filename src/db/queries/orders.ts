@@ -1,0 +1,156 @@
+/** Orders: rows, the fence, and the reads of the saga and of the API. */
+import { and, asc, desc, eq, lt, sql } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { orderLines, orders, purchaseOrders } from "../schema/orders.ts";
+import type { GuardedWrite } from "../unit-of-work.ts";
+
+export type OrderRow = typeof orders.$inferSelect;
+export type OrderLineRow = typeof orderLines.$inferSelect;
+
+export interface NewOrder {
+  readonly id: string;
+  readonly requestId: string | null;
+  readonly requester: string;
+  readonly deviceId: string;
+  readonly region: string;
+  readonly destination: string;
+  readonly total: number;
+  readonly currency: string;
+  readonly at: string;
+  readonly lines: readonly Omit<OrderLineRow, "orderId">[];
+}
+
+export function insertOrder(order: NewOrder): GuardedWrite[] {
+  return [
+    {
+      statement: sql`INSERT INTO orders(id, request_id, requester, device_id, region, destination, status, step, total,
+          currency, next_wake_at, created_at, updated_at)
+        VALUES (${order.id}, ${order.requestId}, ${order.requester}, ${order.deviceId}, ${order.region},
+          ${order.destination}, 'Pending', 'create', ${order.total}, ${order.currency}, ${order.at}, ${order.at}, ${order.at})
+        ON CONFLICT DO NOTHING`,
+      expect: { rows: 1, otherwise: "DUPLICATE" },
+    },
+    {
+      statement: sql`INSERT INTO order_lines(order_id, line, request_line, sku, quantity, source, location, supplier,
+          order_quantity, unit_price, available_on, reason)
+        SELECT ${order.id}, value ->> 'line', value ->> 'requestLine', value ->> 'sku', value ->> 'quantity',
+          value ->> 'source', value ->> 'location', value ->> 'supplier', value ->> 'orderQuantity',
+          value ->> 'unitPrice', value ->> 'availableOn', value ->> 'reason'
+        FROM json_each(${JSON.stringify(order.lines)})`,
+      expect: { rows: order.lines.length, otherwise: "CONFLICT" },
+    },
+  ];
+}
+
+/** First write of every forward step: a step of a cancelled or taken-over order can't land any more. */
+export function passFence(orderId: string, fence: number, step: string, at: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE orders SET step = ${step}, updated_at = ${at}, version = version + 1
+      WHERE id = ${orderId} AND status = 'Pending' AND fence = ${fence}`,
+    expect: { rows: 1, otherwise: "FENCED" },
+  };
+}
+
+/** First act of any compensation: after it no earlier step can land. */
+export function raiseFence(orderId: string, fence: number, error: string, at: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE orders SET status = 'Cancelling', fence = fence + 1, error = ${error}, updated_at = ${at},
+        version = version + 1 WHERE id = ${orderId} AND status = 'Pending' AND fence = ${fence}`,
+    expect: { rows: 1, otherwise: "FENCED" },
+  };
+}
+
+/** Every batch of a compensation asserts that it still owns the order. */
+export function passCompensation(orderId: string, fence: number, step: string, at: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE orders SET step = ${step}, updated_at = ${at}, version = version + 1
+      WHERE id = ${orderId} AND status = 'Cancelling' AND fence = ${fence}`,
+    expect: { rows: 1, otherwise: "FENCED" },
+  };
+}
+
+export function endOrder(
+  orderId: string,
+  q: { from: "Pending" | "Cancelling"; fence: number; to: "Completed" | "Cancelled" | "NeedsAttention"; at: string },
+): GuardedWrite {
+  return {
+    statement: sql`UPDATE orders SET status = ${q.to}, step = 'ended', next_wake_at = NULL, updated_at = ${q.at},
+        version = version + 1 WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}`,
+    expect: { rows: 1, otherwise: "FENCED" },
+  };
+}
+
+/** Projection for the cron: an order that is past this time and unfinished has lost its alarm. */
+export async function noteNextWake(db: Database, orderId: string, at: string): Promise<void> {
+  await db.run(sql`UPDATE orders SET next_wake_at = ${at} WHERE id = ${orderId} AND status IN ('Pending', 'Cancelling')`);
+}
+
+export async function overdueOrders(db: Database, beforeIso: string): Promise<string[]> {
+  const rows = await db.all<{ id: string }>(sql`SELECT id FROM orders
+    WHERE status IN ('Pending', 'Cancelling') AND next_wake_at < ${beforeIso} ORDER BY next_wake_at LIMIT 100`);
+  return rows.map((row) => row.id);
+}
+
+export async function findOrder(db: Database, id: string): Promise<{ order: OrderRow; lines: OrderLineRow[] } | null> {
+  const [rows, lines] = await db.batch([
+    db.select().from(orders).where(eq(orders.id, id)).limit(1),
+    db.select().from(orderLines).where(eq(orderLines.orderId, id)).orderBy(asc(orderLines.line)),
+  ]);
+  const order = rows[0];
+  return order ? { order, lines } : null;
+}
+
+export async function listOrders(db: Database, q: { region: string | null; cursor: string | null; limit: number }) {
+  return db
+    .select()
+    .from(orders)
+    .where(
+      and(
+        q.region === null ? undefined : eq(orders.region, q.region),
+        q.cursor === null ? undefined : lt(orders.id, q.cursor),
+        sql`${orders.status} <> 'Cancelled'`,
+      ),
+    )
+    .orderBy(desc(orders.id))
+    .limit(q.limit);
+}
+
+export function insertPurchaseOrder(po: {
+  id: string;
+  orderId: string;
+  supplier: string;
+  key: string;
+  reference: string;
+  total: number;
+  currency: string;
+  at: string;
+  lines: readonly { line: number; sku: string; quantity: number; unitPrice: number; dueAt: string }[];
+}): GuardedWrite[] {
+  return [
+    {
+      statement: sql`INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, supplier_reference, status, total,
+          currency, created_at, updated_at)
+        VALUES (${po.id}, ${po.orderId}, ${po.supplier}, ${po.key}, ${po.reference}, 'placed', ${po.total}, ${po.currency},
+          ${po.at}, ${po.at})`,
+      expect: { rows: 1, otherwise: "DUPLICATE" },
+    },
+    {
+      statement: sql`INSERT INTO purchase_order_lines(purchase_order_id, line, sku, quantity, unit_price, due_at)
+        SELECT ${po.id}, value ->> 'line', value ->> 'sku', value ->> 'quantity', value ->> 'unitPrice', value ->> 'dueAt'
+        FROM json_each(${JSON.stringify(po.lines)})`,
+      expect: { rows: po.lines.length, otherwise: "CONFLICT" },
+    },
+  ];
+}
+
+/** Marks the purchase order under the key cancelled; none there is fine: the supplier may have had it without us. */
+export function cancelPurchaseOrderRow(key: string, at: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE purchase_orders SET status = 'cancelled', updated_at = ${at}
+      WHERE idempotency_key = ${key} AND status = 'placed'`,
+  };
+}
+
+export async function listPurchaseOrders(db: Database, orderId: string) {
+  return db.select().from(purchaseOrders).where(eq(purchaseOrders.orderId, orderId)).orderBy(purchaseOrders.supplier);
+}

@@ -1,0 +1,63 @@
+/** Tables of migrations/, typed for drizzle: messaging. A test compares each column with the migrated database. */
+import { sql } from "drizzle-orm";
+import { integer, primaryKey, text, sqliteTable } from "drizzle-orm/sqlite-core";
+
+export const commands = sqliteTable("commands", {
+  id: text("id").primaryKey(),
+  bucket: integer("bucket").notNull(),
+  type: text("type").notNull(),
+  data: text("data").notNull(),
+  sender: text("sender").notNull(),
+  region: text("region").notNull(),
+  state: text("state", { enum: ["accepted", "applied", "rejected", "awaiting_approval", "dead"] }).notNull(),
+  reason: text("reason"),
+  result: text("result"),
+  traceparent: text("traceparent").notNull(),
+  leaseUntil: text("lease_until").notNull().default(""),
+  attempts: integer("attempts").notNull().default(0),
+  createdAt: text("created_at").notNull(),
+  finishedAt: text("finished_at"),
+});
+
+export const inbox = sqliteTable(
+  "inbox",
+  {
+    scope: text("scope").notNull(),
+    id: text("id").notNull(),
+    bodyHash: text("body_hash").notNull(),
+    result: text("result"),
+    at: text("at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.scope, t.id] })],
+);
+
+export const outbox = sqliteTable("outbox", {
+  eventId: text("event_id").notNull(),
+  bucket: integer("bucket").notNull(),
+  type: text("type").notNull(),
+  subject: text("subject").notNull(),
+  region: text("region"),
+  sequence: integer("sequence").generatedAlwaysAs(sql`(event ->> '$.sequence')`, { mode: "virtual" }),
+  event: text("event").notNull(),
+  createdAt: text("created_at").notNull(),
+  notBefore: text("not_before").notNull().default(""),
+  leaseUntil: text("lease_until").notNull().default(""),
+  attempts: integer("attempts").notNull().default(0),
+  want: integer("want").notNull(),
+  done: integer("done").notNull().default(0),
+  parkedAt: text("parked_at"),
+  error: text("error"),
+});
+
+export const audit = sqliteTable("audit", {
+  seq: integer("seq").primaryKey(),
+  at: text("at").notNull(),
+  actor: text("actor").notNull(),
+  actorKind: text("actor_kind", { enum: ["person", "device", "agent", "rule", "system"] }).notNull(),
+  action: text("action").notNull(),
+  subject: text("subject").notNull(),
+  before: text("before"),
+  after: text("after"),
+  reason: text("reason"),
+  trace: text("trace").notNull(),
+});

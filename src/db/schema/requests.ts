@@ -1,0 +1,121 @@
+/** Tables of migrations/, typed for drizzle: requests. A test compares each column with the migrated database. */
+import { integer, primaryKey, text, sqliteTable } from "drizzle-orm/sqlite-core";
+
+export const uploads = sqliteTable("uploads", {
+  id: text("id").primaryKey(),
+  objectKey: text("object_key").notNull(),
+  requestId: text("request_id").notNull(),
+  deviceId: text("device_id").notNull(),
+  contentType: text("content_type").notNull(),
+  bytes: integer("bytes").notNull(),
+  createdAt: text("created_at").notNull(),
+});
+
+export const requests = sqliteTable("requests", {
+  id: text("id").primaryKey(),
+  requestNumber: text("request_number").notNull(),
+  deviceId: text("device_id").notNull(),
+  requester: text("requester").notNull(),
+  region: text("region").notNull(),
+  destination: text("destination").notNull(),
+  status: text("status").notNull(),
+  neededBy: text("needed_by"),
+  note: text("note"),
+  total: integer("total"),
+  currency: text("currency").notNull().default("USD"),
+  payloadHash: text("payload_hash"),
+  orderId: text("order_id"),
+  reason: text("reason"),
+  problems: text("problems"),
+  context: text("context").notNull().default("{}"),
+  version: integer("version").notNull().default(1),
+  createdAt: text("created_at").notNull(),
+  updatedAt: text("updated_at").notNull(),
+});
+
+export const requestLines = sqliteTable(
+  "request_lines",
+  {
+    requestId: text("request_id").notNull(),
+    line: integer("line").notNull(),
+    sku: text("sku"),
+    text: text("text"),
+    quantity: integer("quantity"),
+    unit: text("unit"),
+  },
+  (t) => [primaryKey({ columns: [t.requestId, t.line] })],
+);
+
+export const approvalSteps = sqliteTable("approval_steps", {
+  id: text("id").primaryKey(),
+  requestId: text("request_id").notNull(),
+  position: integer("position").notNull(),
+  approver: text("approver").notNull(),
+  rule: text("rule").notNull(),
+  state: text("state", { enum: ["waiting", "pending", "approved", "rejected", "escalated", "void"] }).notNull(),
+  payloadHash: text("payload_hash").notNull(),
+  askedAt: text("asked_at"),
+  dueAt: text("due_at"),
+  decidedAt: text("decided_at"),
+});
+
+export const ballots = sqliteTable("ballots", {
+  id: text("id").primaryKey(),
+  stepId: text("step_id").notNull(),
+  requestId: text("request_id").notNull(),
+  requestVersion: integer("request_version").notNull(),
+  payloadHash: text("payload_hash").notNull(),
+  approver: text("approver").notNull(),
+  decision: text("decision", { enum: ["approve", "reject"] }).notNull(),
+  reason: text("reason"),
+  at: text("at").notNull(),
+});
+
+export const responses = sqliteTable("responses", {
+  id: text("id").primaryKey(),
+  requestId: text("request_id").notNull(),
+  outcome: text("outcome").notNull(),
+  body: text("body").notNull(),
+  createdAt: text("created_at").notNull(),
+});
+
+export const cloudUploads = sqliteTable("cloud_uploads", {
+  responseId: text("response_id").primaryKey(),
+  path: text("path").notNull(),
+  state: text("state", { enum: ["queued", "done", "failed"] }).notNull(),
+  attempts: integer("attempts").notNull().default(0),
+  error: text("error"),
+  updatedAt: text("updated_at").notNull(),
+});
+
+export const notifications = sqliteTable("notifications", {
+  id: text("id").primaryKey(),
+  recipient: text("recipient").notNull(),
+  eventId: text("event_id").notNull(),
+  title: text("title").notNull(),
+  link: text("link"),
+  createdAt: text("created_at").notNull(),
+});
+
+export const agentRuns = sqliteTable("agent_runs", {
+  id: text("id").primaryKey(),
+  requestId: text("request_id").notNull(),
+  startedAt: text("started_at").notNull(),
+});
+
+export const agentSteps = sqliteTable(
+  "agent_steps",
+  {
+    runId: text("run_id").notNull(),
+    step: integer("step").notNull(),
+    agent: text("agent").notNull(),
+    engine: text("engine").notNull(),
+    inputHash: text("input_hash").notNull(),
+    advice: text("advice").notNull(),
+    ruleHits: text("rule_hits").notNull(),
+    final: text("final").notNull(),
+    overrideReason: text("override_reason"),
+    at: text("at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.step] })],
+);

@@ -1,0 +1,73 @@
+/** Tables of migrations/, typed for drizzle: stock. A test compares each column with the migrated database. */
+import { integer, primaryKey, text, sqliteTable } from "drizzle-orm/sqlite-core";
+
+export const stockLevels = sqliteTable(
+  "stock_levels",
+  {
+    sku: text("sku").notNull(),
+    location: text("location").notNull(),
+    onHand: integer("on_hand").notNull().default(0),
+    reserved: integer("reserved").notNull().default(0),
+    incoming: integer("incoming").notNull().default(0),
+    inTransit: integer("in_transit").notNull().default(0),
+    minimum: integer("minimum").notNull().default(0),
+    maximum: integer("maximum"),
+    version: integer("version").notNull().default(1),
+  },
+  (t) => [primaryKey({ columns: [t.sku, t.location] })],
+);
+
+export const stockBins = sqliteTable(
+  "stock_bins",
+  {
+    sku: text("sku").notNull(),
+    location: text("location").notNull(),
+    bin: text("bin").notNull(),
+    quantity: integer("quantity").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sku, t.location, t.bin] })],
+);
+
+export const stockMovements = sqliteTable("stock_movements", {
+  id: text("id").primaryKey(),
+  sku: text("sku").notNull(),
+  location: text("location").notNull(),
+  bin: text("bin").notNull(),
+  quantity: integer("quantity").notNull(),
+  kind: text("kind", { enum: ["opening", "adjustment", "ship", "ship_reversal", "receipt", "import"] }).notNull(),
+  source: text("source").notNull(),
+  at: text("at").notNull(),
+});
+
+export const reservations = sqliteTable(
+  "reservations",
+  {
+    orderId: text("order_id").notNull(),
+    sku: text("sku").notNull(),
+    location: text("location").notNull(),
+    quantity: integer("quantity").notNull(),
+    state: text("state", { enum: ["open", "used", "released", "expired"] }).notNull(),
+    expiresAt: text("expires_at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.orderId, t.sku, t.location] })],
+);
+
+export const transfers = sqliteTable("transfers", {
+  id: text("id").primaryKey(),
+  orderId: text("order_id"),
+  fromLocation: text("from_location").notNull(),
+  toLocation: text("to_location").notNull(),
+  state: text("state", { enum: ["in_transit", "received", "reversed"] }).notNull(),
+  createdAt: text("created_at").notNull(),
+});
+
+export const transferLines = sqliteTable(
+  "transfer_lines",
+  {
+    transferId: text("transfer_id").notNull(),
+    sku: text("sku").notNull(),
+    bin: text("bin").notNull(),
+    quantity: integer("quantity").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.transferId, t.sku, t.bin] })],
+);

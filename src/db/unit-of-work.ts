@@ -1,0 +1,202 @@
+/**
+ * The one way to change anything: a batch of guarded writes, each followed at once by its assertion, then audit rows
+ * and outbox rows. D1 runs it as one transaction, so data, trail and events are committed together or not at all.
+ */
+import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
+import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
+import { OUTBOX_BUCKETS } from "../config.ts";
+import { AppError, ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
+import { dataSchemaOf, type DataOf, type MessageType } from "../domain/events.ts";
+import { fnv1a } from "../domain/hash.ts";
+import type { NewId } from "../domain/ids.ts";
+import { traceIdOf, type Actor, type Trace } from "../domain/trace.ts";
+import type { Database } from "./database.ts";
+
+/** A statement and how many rows it must change; otherwise the whole batch rolls back with that code. */
+export interface GuardedWrite {
+  readonly statement: SQLWrapper;
+  readonly expect?: { readonly rows: number; readonly otherwise: ErrorCode };
+}
+
+export interface AuditEntry {
+  readonly actor: Actor;
+  /** Past-tense fact, such as `request.priced`. */
+  readonly action: string;
+  /** `{kind}/{id}` of what changed. */
+  readonly subject: string;
+  readonly before?: unknown;
+  readonly after?: unknown;
+  readonly reason?: string;
+}
+
+export interface EventDraft<T extends MessageType = MessageType> {
+  readonly type: T;
+  /** `{kind}/{id}` of the aggregate; the hub lane keeps order within it. */
+  readonly subject: string;
+  /** Whose hubs hear of it; null: all. */
+  readonly region: string | null;
+  /** Version of the aggregate after this change. */
+  readonly sequence: number;
+  readonly data: DataOf<T>;
+  /** Values known only inside the batch: JSON path → expression over its rows. */
+  readonly fill?: Readonly<Record<string, SQL>>;
+  /** Makes it a timer: not delivered before (ms since the epoch). */
+  readonly notBefore?: number;
+}
+
+/** Any draft, as a union that keeps type and data together. */
+export type AnyEventDraft = { [T in MessageType]: EventDraft<T> }[MessageType];
+
+export interface UnitOfWork {
+  readonly trace: Trace;
+  /** Where the change answers something that can come twice. `result` is what a second asker gets. */
+  readonly inbox?: { readonly scope: string; readonly id: string; readonly bodyHash: string; readonly result?: SQL | string };
+  readonly writes: readonly GuardedWrite[];
+  readonly audit?: readonly AuditEntry[];
+  readonly events?: readonly AnyEventDraft[];
+  /** The subscriber (its bit) whose effect this batch is: a second delivery finds the bit set and changes nothing. */
+  readonly done?: { readonly eventId: string; readonly bit: number };
+}
+
+export type Committed =
+  | { readonly ok: true; readonly replayed: false; readonly eventIds: readonly string[]; readonly buckets: readonly number[] }
+  | { readonly ok: true; readonly replayed: true; readonly result: string | null }
+  | { readonly ok: false; readonly code: ErrorCode };
+
+export interface CommitDeps {
+  readonly db: Database;
+  readonly now: () => number;
+  readonly newId: NewId;
+  /** The subscribers of a type, as bits (events/subscriptions.ts). */
+  readonly wantOf: (type: MessageType) => number;
+}
+
+/** drizzle's own batch can't bind parameters of raw statements, so they are compiled here and sent as they are. */
+const dialect = new SQLiteAsyncDialect();
+
+export function bucketOf(subject: string): number {
+  return fnv1a(subject) % OUTBOX_BUCKETS;
+}
+
+/** An assertion on the statement just before it: its count of changed rows. Writes no row. */
+function assertChanged(rows: number, code: ErrorCode): SQL {
+  return sql`INSERT INTO assert_that SELECT changes(), ${rows}, ${code}`;
+}
+
+/**
+ * Commits the work. A failed assertion is the value `{ok: false, code}` with nothing written; an inbox key that exists
+ * is `{replayed: true}` with the stored result, or KEY_REUSED when the body differs. Throws AppError when the
+ * database failed: whether the batch landed is then unknown, and a retry under the same inbox key or done bit tells.
+ */
+export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Committed> {
+  const { db } = deps;
+  const at = new Date(deps.now()).toISOString();
+  const client = db.$client;
+  const statements: D1PreparedStatement[] = [];
+  const add = (statement: SQLWrapper) => {
+    const { sql: text, params } = dialect.sqlToQuery(statement.getSQL());
+    statements.push(client.prepare(text).bind(...params));
+  };
+
+  const { inbox, done } = work;
+  const lateResult = inbox?.result !== undefined && typeof inbox.result !== "string" ? inbox.result : undefined;
+  if (inbox) {
+    const result = typeof inbox.result === "string" ? inbox.result : null;
+    add(sql`INSERT INTO inbox(scope, id, body_hash, result, at)
+            VALUES (${inbox.scope}, ${inbox.id}, ${inbox.bodyHash}, ${result}, ${at})`);
+  }
+  if (done) {
+    add(sql`UPDATE outbox SET done = done | ${done.bit} WHERE event_id = ${done.eventId} AND done & ${done.bit} = 0`);
+    add(assertChanged(1, "DUPLICATE"));
+  }
+  for (const write of work.writes) {
+    add(write.statement);
+    if (write.expect) add(assertChanged(write.expect.rows, write.expect.otherwise));
+  }
+  for (const entry of work.audit ?? []) add(auditInsert(entry, work.trace, at));
+  const eventIds: string[] = [];
+  const buckets = new Set<number>();
+  for (const draft of work.events ?? []) {
+    const eventId = deps.newId("event");
+    const bucket = bucketOf(draft.subject);
+    eventIds.push(eventId);
+    if (draft.notBefore === undefined) buckets.add(bucket);
+    add(outboxInsert(draft, { eventId, bucket, at, trace: work.trace, want: deps.wantOf(draft.type) }));
+  }
+  if (inbox && lateResult) {
+    add(sql`UPDATE inbox SET result = (${lateResult}) WHERE scope = ${inbox.scope} AND id = ${inbox.id}`);
+  }
+
+  if (statements.length === 0) return { ok: true, replayed: false, eventIds: [], buckets: [] };
+  try {
+    await client.batch(statements);
+    return { ok: true, replayed: false, eventIds, buckets: [...buckets] };
+  } catch (error) {
+    const text = chainOf(error);
+    if (inbox && /UNIQUE constraint failed: inbox\./.test(text)) return storedAnswer(db, inbox);
+    const code = assertionCode(text);
+    if (code) return { ok: false, code };
+    if (error instanceof AppError) throw error;
+    throw new AppError("INTERNAL", `commit failed: ${text.slice(0, 300)}`, { retryable: true, cause: error });
+  }
+}
+
+function auditInsert(entry: AuditEntry, trace: Trace, at: string): SQL {
+  const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
+  return sql`INSERT INTO audit(at, actor, actor_kind, action, subject, before, after, reason, trace)
+    VALUES (${at}, ${entry.actor.id}, ${entry.actor.kind}, ${entry.action}, ${entry.subject},
+            ${json(entry.before)}, ${json(entry.after)}, ${entry.reason ?? null}, ${traceIdOf(trace.traceparent)})`;
+}
+
+interface RowFacts {
+  readonly eventId: string;
+  readonly bucket: number;
+  readonly at: string;
+  readonly trace: Trace;
+  readonly want: number;
+}
+
+function outboxInsert(draft: AnyEventDraft, { eventId, bucket, at, trace, want }: RowFacts): SQL {
+  const envelope = JSON.stringify({
+    specversion: "1.0",
+    id: eventId,
+    source: "/waybill",
+    type: draft.type,
+    subject: draft.subject,
+    time: at,
+    datacontenttype: "application/json",
+    dataschema: dataSchemaOf(draft.type),
+    sequence: draft.sequence,
+    traceparent: trace.traceparent,
+    correlationid: trace.correlationId,
+    data: draft.data,
+  });
+  const fills = Object.entries(draft.fill ?? {}).map(([path, value]) => sql`, ${path}, (${value})`);
+  const event = fills.length === 0 ? sql`${envelope}` : sql`json_set(${envelope}${sql.join(fills)})`;
+  const notBefore = draft.notBefore === undefined ? "" : new Date(draft.notBefore).toISOString();
+  return sql`INSERT INTO outbox(event_id, bucket, type, subject, region, event, created_at, not_before, want)
+    VALUES (${eventId}, ${bucket}, ${draft.type}, ${draft.subject}, ${draft.region}, ${event}, ${at}, ${notBefore},
+            ${want})`;
+}
+
+async function storedAnswer(db: Database, inbox: { scope: string; id: string; bodyHash: string }): Promise<Committed> {
+  const row = await db.get<{ body_hash: string; result: string | null } | undefined>(
+    sql`SELECT body_hash, result FROM inbox WHERE scope = ${inbox.scope} AND id = ${inbox.id}`,
+  );
+  if (!row) throw new AppError("INTERNAL", "an inbox row vanished between conflict and read", { retryable: true });
+  if (row.body_hash !== inbox.bodyHash) return { ok: false, code: "KEY_REUSED" };
+  return { ok: true, replayed: true, result: row.result };
+}
+
+/** All messages along the chain of causes: drizzle wraps single statements, D1 wraps SQLite. */
+function chainOf(error: unknown): string {
+  const seen: string[] = [];
+  for (let at: unknown = error; at instanceof Error && seen.length < 5; at = at.cause) seen.push(at.message);
+  return seen.join(" | ");
+}
+
+/** `D1_ERROR: CODE: SQLITE_CONSTRAINT…`: our own code raised by assert_that, or a CHECK that guards the same rule. */
+function assertionCode(text: string): ErrorCode | undefined {
+  const raised = /D1_ERROR: ([A-Z_]+): SQLITE_CONSTRAINT/.exec(text)?.[1];
+  return ERROR_CODES.find((code) => code === raised);
+}

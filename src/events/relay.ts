@@ -1,0 +1,145 @@
+/**
+ * The relay's core: takes committed events from the outbox to the hubs (in order) and to the queues (at least once).
+ * It knows nothing of the platform. Nothing is marked done before the hub accepted it; what the queue subscribers
+ * haven't marked done when the lease ends is sent again, so sent is never taken for delivered.
+ */
+import { MAX_SENDS, OUTBOX_BATCH_BYTES, OUTBOX_BATCH_MESSAGES, RESEND_AFTER_MS, THIN_MESSAGE_BYTES } from "../config.ts";
+import { messageOf } from "../domain/errors.ts";
+
+export interface OutboxRow {
+  readonly event_id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly region: string | null;
+  readonly event: string;
+  readonly attempts: number;
+}
+
+export interface QueueMessage {
+  readonly event_id: string;
+  /** Absent when the event is too large to travel: the consumer reads it from the outbox. */
+  readonly event?: unknown;
+}
+
+export interface RelayDeps {
+  readonly now: () => number;
+  readonly hubRows: (limit: number) => Promise<readonly OutboxRow[]>;
+  /** The hubs that must hear of a row. */
+  readonly hubsOf: (row: OutboxRow) => Promise<readonly string[]>;
+  /** Hands rows to one hub in order; it is idempotent by event id. */
+  readonly deliver: (hub: string, rows: readonly OutboxRow[]) => Promise<void>;
+  readonly markHubDone: (eventIds: readonly string[]) => Promise<void>;
+  readonly leaseQueueRows: (leaseUntil: string, maxSends: number, limit: number) => Promise<readonly OutboxRow[]>;
+  readonly sendEvents: (messages: readonly QueueMessage[]) => Promise<SendOutcome>;
+  readonly releaseQueueRows: (eventIds: readonly string[]) => Promise<void>;
+  readonly leaseCommands: (leaseUntil: string, limit: number) => Promise<readonly { readonly id: string }[]>;
+  readonly sendCommands: (ids: readonly string[]) => Promise<SendOutcome>;
+  readonly releaseCommands: (ids: readonly string[]) => Promise<void>;
+  readonly log: (level: "info" | "warn" | "error", event: string, facts?: Readonly<Record<string, unknown>>) => void;
+}
+
+/** `maybe`: our own time-out ended the wait; the queue may have the messages. */
+export type SendOutcome = "sent" | "maybe" | "failed";
+
+const HUB_ROWS = 200;
+const MAX_ROUNDS = 50;
+
+/** Drains both lanes until nothing is due (or 50 rounds). Returns how much was moved. A failing lane doesn't stop the others. */
+export async function drainOutbox(deps: RelayDeps): Promise<{ hub: number; events: number; commands: number }> {
+  const moved = { hub: 0, events: 0, commands: 0 };
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const lanes = await Promise.allSettled([drainHubLane(deps), drainQueueLane(deps), drainCommands(deps)]);
+    const counts = lanes.map((lane) => {
+      if (lane.status === "fulfilled") return lane.value;
+      deps.log("error", "relay.lane_failed", { error: messageOf(lane.reason) });
+      return 0;
+    });
+    const [hub = 0, events = 0, commands = 0] = counts;
+    moved.hub += hub;
+    moved.events += events;
+    moved.commands += commands;
+    if (hub + events + commands === 0) break;
+  }
+  return moved;
+}
+
+async function drainHubLane(deps: RelayDeps): Promise<number> {
+  const rows = await deps.hubRows(HUB_ROWS);
+  if (rows.length === 0) return 0;
+  const byHub = new Map<string, OutboxRow[]>();
+  for (const row of rows) {
+    for (const hub of await deps.hubsOf(row)) {
+      const list = byHub.get(hub);
+      if (list) list.push(row);
+      else byHub.set(hub, [row]);
+    }
+  }
+  const refused = new Set<string>();
+  await Promise.all(
+    [...byHub].map(async ([hub, list]) => {
+      try {
+        await deps.deliver(hub, list);
+      } catch (error) {
+        // The hub keeps none of the list or all of it, and repeats are dropped there: retrying the list keeps its order.
+        for (const row of list) refused.add(row.event_id);
+        deps.log("warn", "relay.hub_unreachable", { hub, rows: list.length, error: messageOf(error) });
+      }
+    }),
+  );
+  const accepted = rows.filter((row) => !refused.has(row.event_id)).map((row) => row.event_id);
+  if (accepted.length > 0) await deps.markHubDone(accepted);
+  return accepted.length;
+}
+
+async function drainQueueLane(deps: RelayDeps): Promise<number> {
+  const leaseUntil = new Date(deps.now() + RESEND_AFTER_MS).toISOString();
+  const rows = await deps.leaseQueueRows(leaseUntil, MAX_SENDS, OUTBOX_BATCH_MESSAGES);
+  let sent = 0;
+  for (const batch of cutBatches(rows)) {
+    const outcome = await deps.sendEvents(batch.map(messageOfRow));
+    if (outcome === "failed") await deps.releaseQueueRows(batch.map((row) => row.event_id));
+    else sent += batch.length;
+  }
+  return sent;
+}
+
+async function drainCommands(deps: RelayDeps): Promise<number> {
+  const leaseUntil = new Date(deps.now() + RESEND_AFTER_MS).toISOString();
+  const rows = await deps.leaseCommands(leaseUntil, OUTBOX_BATCH_MESSAGES);
+  if (rows.length === 0) return 0;
+  const ids = rows.map((row) => row.id);
+  const outcome = await deps.sendCommands(ids);
+  if (outcome !== "failed") return ids.length;
+  await deps.releaseCommands(ids);
+  return 0;
+}
+
+/** The message of a row: the event itself, or only its id above 100 KB (a queue message ends at 128 KB). */
+export function messageOfRow(row: OutboxRow): QueueMessage {
+  return bytesOf(row.event) > THIN_MESSAGE_BYTES
+    ? { event_id: row.event_id }
+    : { event_id: row.event_id, event: JSON.parse(row.event) as unknown };
+}
+
+/** Cuts rows into batches of at most 100 messages and 240 KB, in order (a sendBatch ends at 100 and 256 KB). */
+export function cutBatches(rows: readonly OutboxRow[]): OutboxRow[][] {
+  const batches: OutboxRow[][] = [];
+  let current: OutboxRow[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    const size = Math.min(bytesOf(row.event), THIN_MESSAGE_BYTES) + 100;
+    if (current.length > 0 && (current.length === OUTBOX_BATCH_MESSAGES || bytes + size > OUTBOX_BATCH_BYTES)) {
+      batches.push(current);
+      current = [];
+      bytes = 0;
+    }
+    current.push(row);
+    bytes += size;
+  }
+  if (current.length > 0) batches.push(current);
+  return batches;
+}
+
+function bytesOf(text: string): number {
+  return new TextEncoder().encode(text).byteLength;
+}

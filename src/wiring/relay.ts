@@ -1,0 +1,74 @@
+/** Wires the relay's core to D1, the hubs and the queues: a part of the composition root, kept apart for its size. */
+import { OUTBOX_BUCKETS, QUEUE_SEND_TIMEOUT_MS } from "../config.ts";
+import type { Container } from "../container.ts";
+import { listRegionIds } from "../db/queries/regions.ts";
+import {
+  leaseCommands,
+  leaseQueueRows,
+  markDone,
+  openHubRows,
+  releaseCommands,
+  releaseQueueRows,
+} from "../db/queries/outbox.ts";
+import { messageOf } from "../domain/errors.ts";
+import { parseMessage } from "../domain/events.ts";
+import { hubName, topicsOf } from "../domain/hub/routing.ts";
+import type { OutboxRow, RelayDeps, SendOutcome } from "../events/relay.ts";
+import { HUB_BIT } from "../events/subscriptions.ts";
+import { log } from "../log.ts";
+
+/** The buckets that a shard serves. */
+export function bucketsOf(shard: number, shards: number): number[] {
+  return Array.from({ length: OUTBOX_BUCKETS }, (_, bucket) => bucket).filter((bucket) => bucket % shards === shard);
+}
+
+export function relayDeps(container: Container, shard: number): RelayDeps {
+  const { db, env, clock, settings } = container;
+  const buckets = bucketsOf(shard, settings.RELAY_SHARDS);
+  const nowIso = () => new Date(clock.now()).toISOString();
+  let regions: Promise<readonly string[]> | undefined;
+  const hubsOfRegion = (region: string) =>
+    Array.from({ length: settings.HUB_SHARDS }, (_, n) => hubName(region, n));
+
+  return {
+    now: clock.now,
+    hubRows: (limit) => openHubRows(db, buckets, HUB_BIT, nowIso(), limit),
+    hubsOf: async (row) => {
+      if (row.region !== null) return hubsOfRegion(row.region);
+      regions ??= listRegionIds(db);
+      return (await regions).flatMap(hubsOfRegion);
+    },
+    deliver: async (hub, rows) => {
+      await env.HUB.get(env.HUB.idFromName(hub)).deliver(rows.map(toHubEvent));
+    },
+    markHubDone: (ids) => markDone(db, ids, HUB_BIT),
+    leaseQueueRows: (leaseUntil, maxSends, limit) =>
+      leaseQueueRows(db, { buckets, hubBit: HUB_BIT, nowIso: nowIso(), leaseUntil, maxSends, limit }),
+    sendEvents: (messages) =>
+      boundedSend(container, () => env.EVENTS_QUEUE.sendBatch(messages.map((body) => ({ body })))),
+    releaseQueueRows: (ids) => releaseQueueRows(db, ids),
+    leaseCommands: (leaseUntil, limit) => leaseCommands(db, { buckets, nowIso: nowIso(), leaseUntil, limit }),
+    sendCommands: (ids) =>
+      boundedSend(container, () => env.COMMANDS_QUEUE.sendBatch(ids.map((command_id) => ({ body: { command_id } })))),
+    releaseCommands: (ids) => releaseCommands(db, ids),
+    log,
+  };
+}
+
+function toHubEvent(row: OutboxRow) {
+  const message = parseMessage(JSON.parse(row.event));
+  const topics = message.ok ? topicsOf(message.message, row.region) : [];
+  return { event_id: row.event_id, topics, event: row.event };
+}
+
+/** A queue send can hang for a minute: after our own time-out it is "maybe sent", and the lease decides. */
+async function boundedSend(container: Container, send: () => Promise<unknown>): Promise<SendOutcome> {
+  const sending = send().then(
+    () => "sent" as const,
+    (error: unknown) => {
+      log("warn", "relay.send_failed", { error: messageOf(error) });
+      return "failed" as const;
+    },
+  );
+  return Promise.race([sending, container.clock.after(QUEUE_SEND_TIMEOUT_MS).then(() => "maybe" as const)]);
+}
