@@ -1,0 +1,144 @@
+/**
+ * How each step of the order saga is undone, and how the order is closed. The fence comes first: after it no earlier
+ * step can land, so what a compensation finds is final. Each undo is idempotent: it says done when nothing is left.
+ */
+import { isCommitted, release } from "../db/queries/order-stock.ts";
+import { cancelPurchaseOrderRow, endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
+import { findSupplierUrl } from "../db/queries/suppliers.ts";
+import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
+import type { Outcome, SagaError, StepName } from "../domain/order-saga.ts";
+import { isoNow } from "./deps.ts";
+import { outcomeOfFault, SAGA_SCOPE, type StepContext, type StepDeps } from "./order-steps.ts";
+import { orderEnded } from "./orders.ts";
+import { reverseMove } from "./shipments.ts";
+
+const ACTOR = { id: "order-saga", kind: "system" } as const;
+
+/** Moves the order to Cancelling and raises its fence, once. */
+export async function fenceOrder(deps: StepDeps, context: Omit<StepContext, "step" | "key">, error: SagaError): Promise<Outcome> {
+  const { order, fence, trace } = context;
+  try {
+    const committed = await deps.commit({
+      trace,
+      inbox: { scope: SAGA_SCOPE, id: `${order.id}:fence:${fence}`, bodyHash: "fence" },
+      writes: [raiseFence(order.id, fence, JSON.stringify(error), isoNow(deps))],
+      audit: [{ actor: ACTOR, action: "order.cancelling", subject: `order/${order.id}`, after: error, reason: error.reason }],
+    });
+    if (committed.ok) return { kind: "done" };
+    const now = await findOrder(deps.db, order.id);
+    const status = now?.order.status;
+    if (status === "Completed" || status === "Cancelled" || status === "NeedsAttention") return { kind: "ended", status };
+    return { kind: "unknown", reason: `the fence was refused: ${committed.code}` };
+  } catch (fault) {
+    return outcomeOfFault(fault);
+  }
+}
+
+/** Undoes one step. */
+export async function compensateStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  try {
+    if (context.step === "create" || context.step === "complete") return { kind: "done" };
+    if (context.step === "reserve") return await undo(deps, context, release(context.order.id, "released"), []);
+    if (context.step === "move") return await reverse(deps, context);
+    return await cancelPurchase(deps, context);
+  } catch (error) {
+    return outcomeOfFault(error);
+  }
+}
+
+async function reverse(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  // After the fence this answer is final: the movement landed or it never will.
+  if (!(await isCommitted(deps.db, SAGA_SCOPE, context.key))) return { kind: "done" };
+  const { writes, events } = await reverseMove(deps, context.order, context.lines);
+  return undo(deps, context, writes, events);
+}
+
+async function cancelPurchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  const supplier = context.step.slice("purchase:".length);
+  const url = await findSupplierUrl(deps.db, supplier);
+  if (url === null) return { kind: "done" };
+  const gateway = deps.supplierOf(supplier);
+  const found = await gateway.findPurchaseOrder({ supplier, url }, context.key);
+  if (!found) {
+    const undone = await undo(deps, context, [cancelPurchaseOrderRow(context.key, isoNow(deps))], []);
+    return undone.kind === "done" ? { kind: "done", note: "nothing_found" } : undone;
+  }
+  const cancelled = await gateway.cancelPurchaseOrder({ supplier, url }, context.key);
+  if (!cancelled.ok) return { kind: "failed", code: "SUPPLIER_REFUSED", reason: cancelled.reason, retryable: true };
+  return undo(deps, context, [cancelPurchaseOrderRow(context.key, isoNow(deps))], []);
+}
+
+async function undo(
+  deps: StepDeps,
+  context: StepContext,
+  writes: readonly GuardedWrite[],
+  events: readonly AnyEventDraft[],
+): Promise<Outcome> {
+  const { order, step, key, fence, trace } = context;
+  const committed = await deps.commit({
+    trace,
+    inbox: { scope: SAGA_SCOPE, id: `${key}:undo`, bodyHash: step },
+    writes: [passCompensation(order.id, fence, `undo ${step}`, isoNow(deps)), ...writes],
+    audit: [{ actor: ACTOR, action: `order.${undoneOf(step)}`, subject: `order/${order.id}` }],
+    events,
+  });
+  if (committed.ok) return { kind: "done" };
+  return { kind: "failed", code: committed.code, reason: `undoing ${step} was refused: ${committed.code}`, retryable: true };
+}
+
+function undoneOf(step: StepName): string {
+  if (step.startsWith("purchase:")) return `purchase cancelled at ${step.slice("purchase:".length)}`;
+  return step === "reserve" ? "reservation released" : `undone ${step}`;
+}
+
+/** Closes a compensated order: Cancelled, or NeedsAttention when something could not be undone. */
+export async function closeOrder(
+  deps: StepDeps,
+  context: Omit<StepContext, "step" | "key">,
+  status: "Cancelled" | "NeedsAttention",
+  error: SagaError | null,
+): Promise<Outcome> {
+  const { order, fence, trace } = context;
+  try {
+    const at = isoNow(deps);
+    const from = (await findOrder(deps.db, order.id))?.order.status === "Pending" ? "Pending" : "Cancelling";
+    const committed = await deps.commit({
+      trace,
+      inbox: { scope: SAGA_SCOPE, id: `${order.id}:close`, bodyHash: status },
+      writes: [endOrder(order.id, { from, fence, to: status, at })],
+      audit: [
+        {
+          actor: ACTOR,
+          action: status === "Cancelled" ? "order.cancelled" : "order.needs attention",
+          subject: `order/${order.id}`,
+          ...(error ? { after: error, reason: error.reason } : {}),
+        },
+      ],
+      events: [...orderEnded(deps, order, status), ...errorOccurred(order, error, at)],
+    });
+    return committed.ok ? { kind: "done" } : { kind: "unknown", reason: committed.code };
+  } catch (fault) {
+    return outcomeOfFault(fault);
+  }
+}
+
+function errorOccurred(order: StepContext["order"], error: SagaError | null, at: string): AnyEventDraft[] {
+  if (!error) return [];
+  return [
+    {
+      type: "ErrorOccurred",
+      subject: `order/${order.id}`,
+      region: order.region,
+      sequence: order.version + 1,
+      data: {
+        code: error.code,
+        kind: "order",
+        id: order.id,
+        message: `${error.step}: ${error.reason}`,
+        retryable: false,
+        timestamp: at,
+        device_id: order.deviceId,
+      },
+    },
+  ];
+}

@@ -1,0 +1,163 @@
+/**
+ * What each step of the order saga does: supplier calls through the breaker, everything else one batch under the step's
+ * own inbox key, behind the fence. A reply that was lost is reported as unknown, never as failed.
+ */
+import { isCommitted } from "../db/queries/order-stock.ts";
+import { endOrder, passFence, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
+import { findParts } from "../db/queries/parts.ts";
+import { findSupplierUrl } from "../db/queries/suppliers.ts";
+import type { AnyEventDraft, Committed, GuardedWrite } from "../db/unit-of-work.ts";
+import { AppError, messageOf, type ErrorCode } from "../domain/errors.ts";
+import type { Outcome, StepName } from "../domain/order-saga.ts";
+import type { SupplierGateway } from "../domain/ports.ts";
+import type { Trace } from "../domain/trace.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
+import { orderEnded } from "./orders.ts";
+import { explainShortage, reserveParts } from "./parts.ts";
+import { demandOf, moveStock } from "./shipments.ts";
+import { createPurchaseOrder, draftPurchaseOrder } from "./suppliers.ts";
+
+export const SAGA_SCOPE = "saga";
+
+export interface StepDeps extends ServiceDeps {
+  /** The supplier behind its breaker: an open one throws CIRCUIT_OPEN. */
+  readonly supplierOf: (supplier: string) => SupplierGateway;
+}
+
+export interface StepContext {
+  readonly order: OrderRow;
+  readonly lines: readonly OrderLineRow[];
+  readonly fence: number;
+  readonly step: StepName;
+  readonly key: string;
+  readonly trace: Trace;
+}
+
+/** Carries the step out. Expected ends are outcomes; only a fault of our own code throws. */
+export async function runStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  try {
+    if (context.step === "create") return await createOrder(deps, context);
+    if (context.step === "reserve") return await reserveStep(deps, context);
+    if (context.step === "move") return await moveStep(deps, context);
+    if (context.step === "complete") return await completeStep(deps, context);
+    return await purchase(deps, context);
+  } catch (error) {
+    return outcomeOfFault(error);
+  }
+}
+
+/** A fault's outcome: an open breaker is no attempt; what a dependency didn't answer is unknown; the rest failed. */
+export function outcomeOfFault(error: unknown): Outcome {
+  if (error instanceof AppError) {
+    if (error.code === "CIRCUIT_OPEN") return { kind: "blocked", retryAfterMs: (error.retryAfterSeconds ?? 30) * 1000 };
+    if (error.code === "DEPENDENCY_FAILED" || error.code === "INTERNAL" || error.code === "DEADLINE_EXCEEDED") {
+      return { kind: "unknown", reason: error.message };
+    }
+    return { kind: "failed", code: error.code, reason: error.message, retryable: error.retryable };
+  }
+  return { kind: "unknown", reason: messageOf(error) };
+}
+
+async function createOrder(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  const known = await findParts(deps.db, context.lines.map((line) => line.sku));
+  const missing = context.lines.find((line) => !known.some((part) => part.sku === line.sku));
+  if (missing) return failed("UNKNOWN_REFERENCE", `line ${missing.line}: the catalogue has no part ${missing.sku}`);
+  const gone = context.lines.find((line) => known.some((part) => part.sku === line.sku && part.discontinued && line.source === "purchase"));
+  if (gone) return failed("CONFLICT", `line ${gone.line}: ${gone.sku} is discontinued and can't be bought`);
+  return outcomeOf(await commitStep(deps, context, [], []));
+}
+
+async function reserveStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  const demand = demandOf(context.lines);
+  const { writes, events } = reserveParts(deps, context.order, demand);
+  const committed = await commitStep(deps, context, writes, events);
+  if (!committed.ok && committed.code === "INSUFFICIENT_STOCK") {
+    return failed("INSUFFICIENT_STOCK", await explainShortage(deps, demand));
+  }
+  return outcomeOf(committed);
+}
+
+async function moveStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  if (await isCommitted(deps.db, SAGA_SCOPE, context.key)) return { kind: "done" };
+  const { writes, events } = await moveStock(deps, context.order, context.lines);
+  const committed = await commitStep(deps, context, writes, events);
+  if (!committed.ok && committed.code === "CONFLICT") {
+    return { kind: "failed", code: "CONFLICT", reason: "the bins changed while picking", retryable: true };
+  }
+  return outcomeOf(committed);
+}
+
+async function completeStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  const { order, fence } = context;
+  const write = endOrder(order.id, { from: "Pending", fence, to: "Completed", at: isoNow(deps) });
+  return outcomeOf(await commitStep(deps, context, [write], orderEnded(deps, order, "Completed"), false));
+}
+
+async function purchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  const supplier = context.step.slice("purchase:".length);
+  const url = await findSupplierUrl(deps.db, supplier);
+  if (url === null) return failed("SUPPLIER_REFUSED", `${supplier} can't be ordered from: it has no address`);
+  const draft = draftPurchaseOrder(context.order, context.lines, { supplier, url, key: context.key });
+  const placed = await deps.supplierOf(supplier).placePurchaseOrder(draft);
+  if (!placed.ok) return failed("SUPPLIER_REFUSED", `${supplier}: ${placed.reason}`);
+  return recordPurchase(deps, context, supplier, placed.order);
+}
+
+/** Did a purchase whose reply was lost happen? Found: write it down. Not found: it may be tried again. */
+export async function probePurchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
+  try {
+    const supplier = context.step.slice("purchase:".length);
+    const url = await findSupplierUrl(deps.db, supplier);
+    if (url === null) return { kind: "not_done" };
+    const found = await deps.supplierOf(supplier).findPurchaseOrder({ supplier, url }, context.key);
+    if (!found || found.status === "cancelled") return { kind: "not_done" };
+    return await recordPurchase(deps, context, supplier, found);
+  } catch (error) {
+    return outcomeOfFault(error);
+  }
+}
+
+async function recordPurchase(
+  deps: StepDeps,
+  context: StepContext,
+  supplier: string,
+  order: { reference: string; status: "accepted" | "cancelled" },
+): Promise<Outcome> {
+  const { writes, events } = createPurchaseOrder(deps, context.order, context.lines, { supplier, key: context.key, order });
+  const committed = await commitStep(deps, context, writes, events);
+  // Fenced after the supplier accepted: the compensation, which knows the key, cancels it there.
+  if (!committed.ok && committed.code === "FENCED") return { kind: "unknown", reason: "cancelled while the supplier accepted" };
+  return outcomeOf(committed);
+}
+
+function failed(code: ErrorCode, reason: string): Outcome {
+  return { kind: "failed", code, reason, retryable: false };
+}
+
+function outcomeOf(committed: Committed): Outcome {
+  if (committed.ok) return { kind: "done" };
+  return failed(committed.code, `the step was refused: ${committed.code}`);
+}
+
+function commitStep(
+  deps: StepDeps,
+  context: StepContext,
+  writes: readonly GuardedWrite[],
+  events: readonly AnyEventDraft[],
+  fenced = true,
+): Promise<Committed> {
+  const { order, step, key, fence, trace } = context;
+  const at = isoNow(deps);
+  return deps.commit({
+    trace,
+    inbox: { scope: SAGA_SCOPE, id: key, bodyHash: step },
+    writes: fenced ? [passFence(order.id, fence, step, at), ...writes] : writes,
+    audit: [{ actor: { id: "order-saga", kind: "system" }, action: `order.${actionOf(step)}`, subject: `order/${order.id}` }],
+    events,
+  });
+}
+
+function actionOf(step: StepName): string {
+  if (step.startsWith("purchase:")) return `purchased from ${step.slice("purchase:".length)}`;
+  return { create: "taken over", reserve: "reserved", move: "stock moved", complete: "completed" }[step as "create"] ?? step;
+}

@@ -1,0 +1,38 @@
+/** placeOrder: the batch that accepts an order writes its row and OrderPlaced; the event starts the saga, so none is lost. */
+import { insertOrder, type NewOrder, type OrderRow } from "../db/queries/orders.ts";
+import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
+
+export function placeOrder(order: NewOrder): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
+  return {
+    writes: insertOrder(order),
+    events: [
+      {
+        type: "OrderPlaced",
+        subject: `order/${order.id}`,
+        region: order.region,
+        sequence: 1,
+        data: { order_id: order.id, timestamp: order.at, ...(order.requestId === null ? {} : { request_id: order.requestId }) },
+      },
+    ],
+  };
+}
+
+/** What is told at an order's end: to its devices, and to its request. */
+export function orderEnded(
+  deps: Pick<ServiceDeps, "clock">,
+  order: OrderRow,
+  status: "Completed" | "Cancelled" | "NeedsAttention",
+): AnyEventDraft[] {
+  const timestamp = isoNow(deps);
+  const request = order.requestId === null ? {} : { request_id: order.requestId };
+  const base = { subject: `order/${order.id}`, region: order.region, sequence: order.version + 1 };
+  return [
+    {
+      type: "StatusChanged",
+      ...base,
+      data: { kind: "order", id: order.id, from: order.status, to: status, timestamp, device_id: order.deviceId, ...request },
+    },
+    { type: "OrderEnded", ...base, data: { order_id: order.id, status, timestamp, ...request } },
+  ];
+}

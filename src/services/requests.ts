@@ -1,0 +1,161 @@
+/**
+ * How a request comes in: as a body, or as a file that is kept first and then registered once by its object key,
+ * whether the upload route or the file watcher gets there first.
+ */
+import { findDevice } from "../db/queries/people.ts";
+import {
+  findRequest,
+  findRequestByNumber,
+  findUploadByKey,
+  insertRequest,
+  insertRequestLines,
+  insertUpload,
+  type NewRequest,
+  type RequestRow,
+} from "../db/queries/requests.ts";
+import type { AnyEventDraft, UnitOfWork } from "../db/unit-of-work.ts";
+import { AppError, refuse, type Refusal } from "../domain/errors.ts";
+import { coversRegion, type Principal } from "../domain/identity.ts";
+import { linesOfBody, type RequestBody } from "../domain/request-file.ts";
+import type { Actor, Trace } from "../domain/trace.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
+
+type Registered = { readonly ok: true; readonly request: RequestRow; readonly replayed: boolean };
+
+/** A request from a JSON body. The request number, made on the device, refuses a duplicate for ever. */
+export async function createRequest(
+  deps: ServiceDeps,
+  principal: Principal,
+  body: RequestBody,
+  context: { trace: Trace; actor: Actor },
+): Promise<Registered | Refusal> {
+  const place = await askingDevice(deps, principal, body.device_id);
+  if (!place.ok) return place;
+  const draft: NewRequest = {
+    id: deps.newId("request"),
+    requestNumber: body.request_number,
+    deviceId: body.device_id,
+    requester: principal.subject,
+    region: place.region,
+    destination: place.location,
+    neededBy: body.needed_by ?? null,
+    note: body.note ?? null,
+    at: isoNow(deps),
+  };
+  const committed = await deps.commit({
+    ...requestWork(draft, context),
+    writes: [insertRequest(draft), insertRequestLines(draft.id, linesOfBody(body))],
+  });
+  if (committed.ok) return { ok: true, request: await mustFind(deps, draft.id), replayed: false };
+  return duplicateNumber(deps, draft);
+}
+
+async function duplicateNumber(deps: ServiceDeps, draft: NewRequest): Promise<Refusal> {
+  const known = await findRequestByNumber(deps.db, draft.deviceId, draft.requestNumber);
+  return refuse("DUPLICATE", `${draft.deviceId} has sent request number ${draft.requestNumber} before`, {
+    facts: known ? { request_id: known.id, request_status: known.status } : {},
+  });
+}
+
+/** Who may ask for a device: the device itself, or a person or integrator whose region covers it. */
+export async function askingDevice(
+  deps: ServiceDeps,
+  principal: Principal,
+  deviceId: string,
+): Promise<{ ok: true; region: string; location: string } | Refusal> {
+  if (principal.kind === "device" && principal.subject !== deviceId) {
+    return refuse("FORBIDDEN", `device ${principal.subject} may not ask as ${deviceId}`);
+  }
+  const device = await findDevice(deps.db, deviceId);
+  if (!device) {
+    const detail = `no device ${deviceId}`;
+    return refuse("UNKNOWN_REFERENCE", detail, { problems: [{ pointer: "/device_id", detail }] });
+  }
+  if (!coversRegion(principal, device.region)) {
+    return refuse("FORBIDDEN", `${deviceId} is in region ${device.region}, outside of yours`);
+  }
+  return { ok: true, region: device.region, location: device.location };
+}
+
+/** What the object store keeps with an uploaded file, so that the file alone is enough to register it. */
+export interface UploadFacts {
+  readonly objectKey: string;
+  readonly uploadId: string;
+  readonly requestId: string;
+  readonly deviceId: string;
+  readonly requester: string;
+  readonly requesterKind: "person" | "device";
+  readonly requestNumber: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly traceparent: string;
+}
+
+/** Registers a kept file as a request: upload, request and RequestUploaded in one batch, once per object key. */
+export async function registerUpload(deps: ServiceDeps, facts: UploadFacts): Promise<Registered | Refusal> {
+  const device = await findDevice(deps.db, facts.deviceId);
+  if (!device) return refuse("UNKNOWN_REFERENCE", `no device ${facts.deviceId}`);
+  const draft: NewRequest = {
+    id: facts.requestId,
+    requestNumber: facts.requestNumber,
+    deviceId: facts.deviceId,
+    requester: facts.requester,
+    region: device.region,
+    destination: device.location,
+    neededBy: null,
+    note: null,
+    at: isoNow(deps),
+  };
+  const trace = { traceparent: facts.traceparent, correlationId: facts.requestId };
+  const committed = await deps.commit({
+    ...requestWork(draft, { trace, actor: { id: facts.requester, kind: facts.requesterKind } }, facts.objectKey),
+    writes: [
+      insertRequest(draft),
+      insertUpload({
+        id: facts.uploadId,
+        objectKey: facts.objectKey,
+        requestId: draft.id,
+        deviceId: draft.deviceId,
+        contentType: facts.contentType,
+        bytes: facts.bytes,
+        at: draft.at,
+      }),
+    ],
+  });
+  if (committed.ok) return { ok: true, request: await mustFind(deps, draft.id), replayed: false };
+  const known = await findUploadByKey(deps.db, facts.objectKey);
+  if (known) return { ok: true, request: await mustFind(deps, known.requestId), replayed: true };
+  return duplicateNumber(deps, draft);
+}
+
+function requestWork(
+  draft: NewRequest,
+  context: { trace: Trace; actor: Actor },
+  objectKey?: string,
+): Omit<UnitOfWork, "writes"> {
+  const uploaded: AnyEventDraft = {
+    type: "RequestUploaded",
+    subject: `request/${draft.id}`,
+    region: draft.region,
+    sequence: 1,
+    data: { request_id: draft.id, device_id: draft.deviceId, timestamp: draft.at },
+  };
+  return {
+    trace: { ...context.trace, correlationId: draft.id },
+    audit: [
+      {
+        actor: context.actor,
+        action: "request.uploaded",
+        subject: `request/${draft.id}`,
+        after: { request_number: draft.requestNumber, device_id: draft.deviceId, ...(objectKey ? { object_key: objectKey } : {}) },
+      },
+    ],
+    events: [uploaded],
+  };
+}
+
+async function mustFind(deps: ServiceDeps, id: string): Promise<RequestRow> {
+  const found = await findRequest(deps.db, id);
+  if (!found) throw new AppError("INTERNAL", `request ${id} is gone`, { retryable: true });
+  return found.request;
+}

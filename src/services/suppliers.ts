@@ -1,0 +1,87 @@
+/**
+ * createPurchaseOrder: one purchase order per order and supplier, under one key. A reply that was lost is unknown, and
+ * finding the order by its key tells; what the supplier has is then written down in one batch.
+ */
+import { cancelPurchaseOrderRow, insertPurchaseOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
+import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
+import type { PlacedPurchaseOrder, PurchaseOrderDraft } from "../domain/ports.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
+
+/** The lines of an order that one supplier delivers. */
+export function linesOf(lines: readonly OrderLineRow[], supplier: string): OrderLineRow[] {
+  return lines.filter((line) => line.source === "purchase" && line.supplier === supplier);
+}
+
+/** Suppliers that an order buys from. */
+export function suppliersOf(lines: readonly OrderLineRow[]): string[] {
+  return [...new Set(lines.flatMap((line) => (line.source === "purchase" && line.supplier ? [line.supplier] : [])))].sort();
+}
+
+export function draftPurchaseOrder(
+  order: OrderRow,
+  lines: readonly OrderLineRow[],
+  at: { supplier: string; url: string; key: string },
+): PurchaseOrderDraft {
+  return {
+    supplier: at.supplier,
+    url: at.url,
+    idempotencyKey: at.key,
+    orderId: order.id,
+    currency: order.currency,
+    lines: linesOf(lines, at.supplier).map((line) => ({
+      sku: line.sku,
+      quantity: line.orderQuantity,
+      unitPrice: line.unitPrice,
+    })),
+  };
+}
+
+/** What is written down once the supplier has accepted. */
+export function createPurchaseOrder(
+  deps: ServiceDeps,
+  order: OrderRow,
+  lines: readonly OrderLineRow[],
+  placed: { supplier: string; key: string; order: PlacedPurchaseOrder },
+): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
+  const at = isoNow(deps);
+  const id = deps.newId("purchaseOrder");
+  const own = linesOf(lines, placed.supplier);
+  return {
+    writes: insertPurchaseOrder({
+      id,
+      orderId: order.id,
+      supplier: placed.supplier,
+      key: placed.key,
+      reference: placed.order.reference,
+      total: own.reduce((sum, line) => sum + line.orderQuantity * line.unitPrice, 0),
+      currency: order.currency,
+      at,
+      lines: own.map((line, index) => ({
+        line: index + 1,
+        sku: line.sku,
+        quantity: line.orderQuantity,
+        unitPrice: line.unitPrice,
+        dueAt: line.availableOn,
+      })),
+    }),
+    events: [
+      {
+        type: "PurchaseOrderPlaced",
+        subject: `purchase-order/${id}`,
+        region: order.region,
+        sequence: 1,
+        data: {
+          purchase_order_id: id,
+          order_id: order.id,
+          supplier: placed.supplier,
+          reference: placed.order.reference,
+          timestamp: at,
+        },
+      },
+    ],
+  };
+}
+
+export function cancelPurchaseOrder(key: string, at: string): GuardedWrite[] {
+  return [cancelPurchaseOrderRow(key, at)];
+}

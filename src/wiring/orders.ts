@@ -1,0 +1,6 @@
+/** Wires the read of a saga's journal to the object that keeps it. */
+import type { Container } from "../container.ts";
+
+export function sagaOf({ env }: Container, orderId: string) {
+  return env.SAGA.get(env.SAGA.idFromName(orderId)).inspect();
+}
