@@ -1,0 +1,72 @@
+/** From the approved lines to one order, and from the order's end to the response. */
+import { findOrder } from "../db/queries/orders.ts";
+import { withTrusted } from "../domain/request-context.ts";
+import { isoNow } from "../services/deps.ts";
+import { placeOrder } from "../services/orders.ts";
+import { byAgent, mustHave } from "./by-agent.ts";
+import { endWith } from "./ending.ts";
+import type { Loaded, Move, OrchestratorDeps } from "./move.ts";
+import { draftOrder } from "./order-generator.ts";
+
+/** ordering: drafts and places the one order; later, when the order has ended, ends the request. */
+export async function nextOrderMove(deps: OrchestratorDeps, loaded: Loaded): Promise<Move | null> {
+  const { request } = loaded;
+  if (request.orderId === null) return place(deps, loaded);
+  const found = await findOrder(deps.db, request.orderId);
+  if (!found) return null;
+  const { status, error } = found.order;
+  if (status === "Completed") return endWith(deps, loaded, loaded.context, { status: "completed", reason: null });
+  if (status === "Cancelled") return endWith(deps, loaded, loaded.context, { status: "failed", reason: reasonOf(error) });
+  if (status === "NeedsAttention") {
+    return {
+      change: { status: "needs_attention", reason: reasonOf(error) },
+      audit: [byAgent(loaded, "OrderGenerator", "request.needs attention", { order_id: request.orderId }, reasonOf(error))],
+    };
+  }
+  return null;
+}
+
+function reasonOf(error: string | null): string {
+  if (error === null) return "the order was cancelled";
+  const { step, reason } = JSON.parse(error) as { step: string; reason: string };
+  return `the order was cancelled at ${step}: ${reason}`;
+}
+
+function place(deps: OrchestratorDeps, loaded: Loaded): Move {
+  const { request } = loaded;
+  const context = mustHave(loaded);
+  const { section: draft, trace } = draftOrder(context);
+  // One request, one order: the id is made from the request's, so no second one can ever be.
+  const orderId = `ord_${request.id.slice(request.id.indexOf("_") + 1)}`;
+  const { writes, events } = placeOrder({
+    id: orderId,
+    requestId: request.id,
+    requester: request.requester,
+    deviceId: request.deviceId,
+    region: request.region,
+    destination: request.destination,
+    total: draft.total,
+    currency: draft.currency,
+    at: isoNow(deps),
+    lines: draft.lines.map((line) => ({
+      line: line.line,
+      requestLine: line.requestLine,
+      sku: line.sku,
+      quantity: line.quantity,
+      source: line.source,
+      location: line.location ?? null,
+      supplier: line.supplier ?? null,
+      orderQuantity: line.orderQuantity,
+      unitPrice: line.unitPrice,
+      availableOn: line.availableOn,
+      reason: line.reason,
+    })),
+  });
+  return {
+    change: { status: "ordering", orderId, context: JSON.stringify(withTrusted(context, { order: draft })) },
+    writes,
+    audit: [byAgent(loaded, "OrderGenerator", "order.placed", { order_id: orderId, ...(trace.final as object) })],
+    events,
+    agents: [trace],
+  };
+}
