@@ -1,0 +1,81 @@
+/**
+ * The `events` queue: parse, then each wanted subscriber whose bit isn't set, then ack. A failing subscriber retries the
+ * message; the bits of those that have had their effect keep them from running again.
+ */
+import { z } from "zod";
+import { createContainer, type Container, type Lifetime } from "../container.ts";
+import { deliveryStates, type DeliveryState } from "../db/queries/outbox.ts";
+import { messageOf } from "../domain/errors.ts";
+import { parseMessage } from "../domain/events.ts";
+import type { Env } from "../env.ts";
+import { queueSubscribersOf, SUBSCRIBER_BITS, type QueueSubscriber } from "../events/subscriptions.ts";
+import { log } from "../log.ts";
+import { subscriberDeps } from "../wiring/subscribers.ts";
+import { archiveResponse } from "../subscribers/cloud-archive.ts";
+import { invalidateCache } from "../subscribers/cache-invalidation.ts";
+import { traceOfMessage, type Delivery } from "../subscribers/delivery.ts";
+import { notify } from "../subscribers/notification.ts";
+import { startOrder } from "../subscribers/order-starter.ts";
+import { processRequest } from "../subscribers/request-processor.ts";
+import { expireReservation } from "../subscribers/reservation-expiry.ts";
+import { consumeEach } from "./consume.ts";
+
+const messageSchema = z.object({ event_id: z.string().min(1), event: z.unknown().optional() });
+
+type Handler = (delivery: Delivery) => Promise<void>;
+
+export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {
+  const container = createContainer(env, lifetime);
+  const ids = batch.messages.flatMap((message) => messageSchema.safeParse(message.body).data?.event_id ?? []);
+  const states = new Map((await deliveryStates(container.db, ids)).map((state) => [state.event_id, state]));
+  const handlers = handlersOf(container);
+  await consumeEach(batch, async (message) => {
+    const parsed = messageSchema.safeParse(message.body);
+    if (!parsed.success) {
+      log("error", "queue.not_an_event", { id: message.id });
+      return;
+    }
+    const state = states.get(parsed.data.event_id);
+    if (state) await deliver(state, handlers);
+  });
+}
+
+/** The outbox row is the truth of what is wanted and what it says; a row that is gone was finished and aged out. */
+async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, Handler>): Promise<void> {
+  const parsed = parseMessage(JSON.parse(state.event));
+  if (!parsed.ok) {
+    // A newer version's event: this version can't do it. It stays open, is sent again, and is parked in sight.
+    throw new Error(`event ${state.event_id} isn't one of ours: ${parsed.reason}`);
+  }
+  const { message } = parsed;
+  const failures: string[] = [];
+  for (const name of queueSubscribersOf(message.type)) {
+    const bit = SUBSCRIBER_BITS[name];
+    if ((state.want & bit) === 0 || (state.done & bit) !== 0) continue;
+    try {
+      await handlers[name]({
+        message,
+        region: state.region,
+        done: { eventId: state.event_id, bit },
+        trace: traceOfMessage(message),
+      } as Delivery);
+    } catch (error) {
+      log("warn", "subscriber.failed", { subscriber: name, event: state.event_id, type: message.type, error: messageOf(error) });
+      failures.push(name);
+    }
+  }
+  if (failures.length > 0) throw new Error(`not done yet: ${failures.join(", ")}`);
+}
+
+function handlersOf(container: Container): Record<QueueSubscriber, Handler> {
+  const deps = subscriberDeps(container);
+  const dropped = new Set<string>();
+  return {
+    "request-processor": (delivery) => processRequest(deps, delivery),
+    "order-starter": (delivery) => startOrder(deps, delivery),
+    notification: (delivery) => notify(deps, delivery),
+    "cache-invalidation": (delivery) => invalidateCache(deps, delivery, dropped),
+    "cloud-archive": (delivery) => archiveResponse(deps, delivery),
+    "reservation-expiry": (delivery) => expireReservation(deps, delivery),
+  };
+}

@@ -1,0 +1,80 @@
+/** The HTTP app: middleware in order, one resource a file, problem+json for whatever the framework answers itself. */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { CLIENT_DEADLINE_MS } from "../config.ts";
+import type { InputProblem } from "../domain/errors.ts";
+import type { AppEnv } from "./app-env.ts";
+import { registerApprovals } from "./approvals.ts";
+import { registerAuth } from "./auth.ts";
+import { registerCommands } from "./commands.ts";
+import { registerDevices } from "./devices.ts";
+import { registerDocs } from "./docs.ts";
+import { registerHealth } from "./health.ts";
+import { registerImports } from "./imports.ts";
+import { allowedMethods } from "./methods.ts";
+import { requestContext, securityHeaders } from "./middleware/context.ts";
+import { registerNotifications } from "./notifications.ts";
+import { registerOps } from "./ops.ts";
+import { registerOrders } from "./orders.ts";
+import { registerPage } from "./page.ts";
+import { registerParts } from "./parts.ts";
+import { onError, problem } from "./problem.ts";
+import { registerRequests } from "./requests.ts";
+import { registerStock } from "./stock.ts";
+import { registerUploads } from "./uploads.ts";
+
+export function createApp(): OpenAPIHono<AppEnv> {
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook: (result, c) => {
+      if (result.success) return undefined;
+      const inBody = result.target === "json";
+      const problems: InputProblem[] = result.error.issues.map((issue) => ({
+        pointer: `${inBody ? "" : `/${result.target}`}${issue.path.map((key) => `/${escape(String(key))}`).join("")}`,
+        detail: issue.message,
+      }));
+      return problem(c, { code: "VALIDATION", detail: "see errors: each names the field and what it must be", problems });
+    },
+  });
+
+  app.use(securityHeaders, requestContext);
+  app.onError(onError);
+  app.notFound((c) => {
+    const allow = allowedMethods(app, new URL(c.req.url).pathname);
+    return allow.length === 0
+      ? problem(c, { code: "NOT_FOUND", detail: `no route ${new URL(c.req.url).pathname}; /openapi.json lists them` })
+      : problem(c, { code: "METHOD_NOT_ALLOWED", detail: `use ${allow.join(" or ")}`, headers: { allow: allow.join(", ") } });
+  });
+
+  registerHealth(app);
+  registerAuth(app);
+  registerParts(app);
+  registerStock(app);
+  registerCommands(app);
+  registerRequests(app);
+  registerUploads(app);
+  registerApprovals(app);
+  registerOrders(app);
+  registerDevices(app);
+  registerNotifications(app);
+  registerImports(app);
+  registerOps(app);
+  registerDocs(app);
+  registerPage(app);
+
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", bearerFormat: "JWT" });
+  app.doc31("/openapi.json", {
+    openapi: "3.1.0",
+    info: {
+      title: "Waybill",
+      version: "1.0.0",
+      license: { name: "MIT", url: "https://opensource.org/license/mit" },
+      description: `Parts for field fleets. Clients wait ${CLIENT_DEADLINE_MS / 1000} s at most; every problem is application/problem+json.`,
+    },
+    servers: [{ url: "/" }],
+  });
+  return app;
+}
+
+/** RFC 6901. */
+function escape(key: string): string {
+  return key.replaceAll("~", "~0").replaceAll("/", "~1");
+}

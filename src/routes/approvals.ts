@@ -1,0 +1,96 @@
+/** Approvals: what waits for me, and my decision. A GET never decides anything. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { MAX_JSON_BYTES } from "../config.ts";
+import { listPending } from "../db/queries/approvals.ts";
+import { decideApproval } from "../services/approvals.ts";
+import type { AppEnv } from "./app-env.ts";
+import { requires } from "./middleware/auth.ts";
+import { bodyOf } from "./middleware/body.ts";
+import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { refused } from "./problem.ts";
+import { requestSummary, summaryView } from "./request-views.ts";
+
+const mine = createRoute({
+  method: "get",
+  path: "/api/approvals",
+  tags: ["approvals"],
+  security: BEARER,
+  middleware: [requires("approvals.read")] as const,
+  responses: {
+    200: json(
+      z.object({
+        data: z.array(
+          z.object({
+            id: z.string(),
+            rule: z.string(),
+            payload_hash: z.string(),
+            due_at: z.string().nullable(),
+            request: summaryView,
+          }),
+        ),
+        meta: z.object({ count: z.int() }),
+      }),
+      "The steps that wait for the caller, oldest due first",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN"),
+  },
+});
+
+const decide = createRoute({
+  method: "post",
+  path: "/api/approvals/{id}/decision",
+  tags: ["approvals"],
+  security: BEARER,
+  middleware: [requires("approvals.decide"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  request: {
+    params: z.object({ id: z.string().min(1).max(100) }),
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z.strictObject({
+            decision: z.enum(["approve", "reject"]),
+            payload_hash: z.string().regex(/^[0-9a-f]{64}$/, "the payload_hash of the step, as GET /api/approvals shows it"),
+            reason: z.string().min(1).max(2_000).optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: json(z.object({ step_id: z.string(), request_id: z.string(), state: z.enum(["approved", "rejected"]) }), "Decided"),
+    ...problems(
+      "BAD_JSON",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "NOT_FOUND",
+      "VALIDATION",
+      "ALREADY_DECIDED",
+      "PAYLOAD_CHANGED",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
+  },
+});
+
+export function registerApprovals(app: OpenAPIHono<AppEnv>): void {
+  app.openapi(mine, async (c) => {
+    const rows = await listPending(c.get("container").db, c.get("principal").subject);
+    const data = rows.map(({ step, request }) => ({
+      id: step.id,
+      rule: step.rule,
+      payload_hash: step.payloadHash,
+      due_at: step.dueAt,
+      request: requestSummary(request),
+    }));
+    return c.json({ data, meta: { count: data.length } }, 200);
+  });
+
+  app.openapi(decide, async (c) => {
+    const { id } = c.req.valid("param");
+    const { decision, payload_hash: payloadHash, reason } = c.req.valid("json");
+    const decided = await decideApproval(c.get("container"), c.get("principal"), id, { decision, payloadHash, reason }, c.get("trace"));
+    if (!decided.ok) return refused(c, decided) as never;
+    return c.json({ step_id: id, request_id: decided.requestId, state: decided.state }, 200);
+  });
+}

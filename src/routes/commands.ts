@@ -1,0 +1,88 @@
+/** Commands: accepted with 202, executed from the queue; `GET` tells what became of them. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { MAX_JSON_BYTES } from "../config.ts";
+import { findCommand, type CommandRow } from "../db/queries/commands.ts";
+import { commandSchema } from "../domain/commands.ts";
+import { acceptCommand } from "../services/commands.ts";
+import type { AppEnv } from "./app-env.ts";
+import { idempotencyKeyOf } from "./idempotency.ts";
+import { requires } from "./middleware/auth.ts";
+import { bodyOf } from "./middleware/body.ts";
+import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { problem, refused } from "./problem.ts";
+
+const commandView = z.object({
+  id: z.string(),
+  type: z.string(),
+  state: z.enum(["accepted", "applied", "rejected", "awaiting_approval", "dead"]),
+  reason: z.string().nullable(),
+  result: z.record(z.string(), z.unknown()).nullable(),
+  created_at: z.string(),
+  finished_at: z.string().nullable(),
+});
+
+const send = createRoute({
+  method: "post",
+  path: "/api/commands",
+  tags: ["commands"],
+  security: BEARER,
+  middleware: [requires("commands.send"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  request: {
+    headers: z.object({ "idempotency-key": z.string().optional() }),
+    body: { required: true, content: { "application/json": { schema: commandSchema } } },
+  },
+  responses: {
+    202: json(commandView, "Accepted; Location says where to look"),
+    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+  },
+});
+
+const one = createRoute({
+  method: "get",
+  path: "/api/commands/{id}",
+  tags: ["commands"],
+  security: BEARER,
+  middleware: [requires("commands.read")] as const,
+  request: { params: z.object({ id: z.string().min(1).max(100) }) },
+  responses: {
+    200: json(commandView, "The command and what became of it"),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
+});
+
+export function registerCommands(app: OpenAPIHono<AppEnv>): void {
+  app.openapi(send, async (c) => {
+    const container = c.get("container");
+    const principal = c.get("principal");
+    const body = c.req.valid("json");
+    const key = idempotencyKeyOf(c.req.header("idempotency-key"));
+    // The command's id is its own key: a caller that only has a header key gets an id made of it.
+    const id = body.id ?? (key === undefined ? undefined : `cmd_${(await container.sha256(`${principal.kind}:${principal.subject}:${key}`)).slice(0, 32)}`);
+    const accepted = await acceptCommand(container, principal, { ...body, id } as typeof body, c.get("trace"));
+    if (!accepted.ok) return refused(c, accepted) as never;
+    c.header("location", `/api/commands/${accepted.row.id}`);
+    if (accepted.replayed) c.header("idempotent-replayed", "true");
+    return c.json(view(accepted.row), 202);
+  });
+
+  app.openapi(one, async (c) => {
+    const principal = c.get("principal");
+    const row = await findCommand(c.get("container").db, c.req.valid("param").id);
+    const own = row?.sender === `${principal.kind}:${principal.subject}`;
+    const inScope = row && principal.kind === "person" && (principal.region === null || principal.region === row.region);
+    if (!row || (!own && !inScope)) return problem(c, { code: "NOT_FOUND", detail: "no such command" }) as never;
+    return c.json(view(row), 200);
+  });
+}
+
+function view(row: CommandRow) {
+  return {
+    id: row.id,
+    type: row.type,
+    state: row.state,
+    reason: row.reason,
+    result: row.result === null ? null : (JSON.parse(row.result) as Record<string, unknown>),
+    created_at: row.createdAt,
+    finished_at: row.finishedAt,
+  };
+}

@@ -1,0 +1,1 @@
+export function registerDocs(_app: unknown): void {}

@@ -1,0 +1,1 @@
+export function registerImports(_app: unknown): void {}

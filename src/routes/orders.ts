@@ -1,0 +1,231 @@
+/** Orders: placing one directly within one's own limit, and where each one and its saga stand. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { MAX_JSON_BYTES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
+import { findOrder, listOrders, listPurchaseOrders, type OrderRow } from "../db/queries/orders.ts";
+import { coversRegion } from "../domain/identity.ts";
+import { moneySchema } from "../domain/parts.ts";
+import { placeDirectOrder } from "../services/direct-orders.ts";
+import { sagaOf } from "../wiring/orders.ts";
+import type { AppEnv } from "./app-env.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { requires } from "./middleware/auth.ts";
+import { bodyOf } from "./middleware/body.ts";
+import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { problem, refused } from "./problem.ts";
+
+const status = z.enum(["Pending", "Cancelling", "Completed", "Cancelled", "NeedsAttention"]);
+const errorView = z.object({ step: z.string(), code: z.string(), reason: z.string() });
+
+const summary = z.object({
+  order_id: z.string(),
+  request_id: z.string().nullable(),
+  device_id: z.string(),
+  region: z.string(),
+  destination: z.string(),
+  status,
+  step: z.string(),
+  total: moneySchema,
+  error: errorView.nullable(),
+  created_at: z.string(),
+  updated_at: z.string(),
+});
+
+const details = summary.extend({
+  lines: z.array(
+    z.object({
+      line: z.int(),
+      sku: z.string(),
+      quantity: z.int(),
+      source: z.string(),
+      location: z.string().nullable(),
+      supplier: z.string().nullable(),
+      order_quantity: z.int(),
+      unit_price: moneySchema,
+      available_on: z.string(),
+      reason: z.string(),
+    }),
+  ),
+  purchase_orders: z.array(
+    z.object({ id: z.string(), supplier: z.string(), reference: z.string().nullable(), status: z.string(), total: moneySchema }),
+  ),
+});
+
+const params = z.object({ id: z.string().min(1).max(100) });
+
+const create = createRoute({
+  method: "post",
+  path: "/api/orders",
+  tags: ["orders"],
+  security: BEARER,
+  description: "For a manager, up to their own self-approval limit. Above it send a request: it finds its approvers.",
+  middleware: [requires("orders.create"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  request: {
+    headers: z.object({ "idempotency-key": z.string().optional() }),
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z.strictObject({
+            order_number: z.string().min(1).max(100),
+            device_id: z.string().min(1).max(100),
+            lines: z
+              .array(z.strictObject({ sku: z.string().min(1).max(100), quantity: z.int().min(1).max(1_000_000) }))
+              .min(1)
+              .max(1_000),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    202: json(z.object({ order_id: z.string(), status }), "Accepted; Location says where to look"),
+    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "OVER_LIMIT", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+  },
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/api/orders",
+  tags: ["orders"],
+  security: BEARER,
+  middleware: [requires("orders.read")] as const,
+  request: {
+    query: z.strictObject({
+      cursor: z.string().max(500).optional(),
+      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({ data: z.array(summary), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) }),
+      "Orders in the caller's regions, newest first; cancelled ones are left out",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
+  },
+});
+
+const one = createRoute({
+  method: "get",
+  path: "/api/orders/{id}",
+  tags: ["orders"],
+  security: BEARER,
+  middleware: [requires("orders.read")] as const,
+  request: { params },
+  responses: { 200: json(details, "The order, its lines and its purchase orders"), ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND") },
+});
+
+const saga = createRoute({
+  method: "get",
+  path: "/api/orders/{id}/saga",
+  tags: ["orders"],
+  security: BEARER,
+  middleware: [requires("orders.read")] as const,
+  request: { params },
+  responses: {
+    200: json(
+      z.object({
+        order_id: z.string(),
+        phase: z.string(),
+        status: z.string(),
+        definition: z.int(),
+        fence: z.int(),
+        next_wake_at: z.string().nullable(),
+        journal: z.array(
+          z.object({
+            seq: z.int(),
+            at: z.string(),
+            step: z.string(),
+            attempt: z.int(),
+            key: z.string(),
+            state: z.string(),
+            detail: z.string().nullable(),
+          }),
+        ),
+      }),
+      "Every step, attempt and outcome",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
+});
+
+export function registerOrders(app: OpenAPIHono<AppEnv>): void {
+  app.openapi(create, async (c) => {
+    const body = c.req.valid("json");
+    const placed = await placeDirectOrder(c.get("container"), c.get("principal"), body, c.get("trace"));
+    if (!placed.ok) return refused(c, placed) as never;
+    c.header("location", `/api/orders/${placed.orderId}`);
+    return c.json({ order_id: placed.orderId, status: "Pending" as const }, 202);
+  });
+
+  app.openapi(list, async (c) => {
+    const { cursor, limit } = c.req.valid("query");
+    const after = cursor === undefined ? null : decodeCursor(cursor);
+    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" }) as never;
+    const rows = await listOrders(c.get("container").db, { region: c.get("principal").region, cursor: after, limit: limit + 1 });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const next = rows.length > limit && last ? encodeCursor(last.id) : null;
+    return c.json({ data: page.map(view), meta: { count: page.length, next_cursor: next } }, 200);
+  });
+
+  app.openapi(one, async (c) => {
+    const { db } = c.get("container");
+    const found = await findOrder(db, c.req.valid("param").id);
+    if (!found || !coversRegion(c.get("principal"), found.order.region)) return problem(c, { code: "NOT_FOUND", detail: "no such order" }) as never;
+    const { order, lines } = found;
+    const bought = await listPurchaseOrders(db, order.id);
+    return c.json(
+      {
+        ...view(order),
+        lines: lines.map((line) => ({
+          line: line.line,
+          sku: line.sku,
+          quantity: line.quantity,
+          source: line.source,
+          location: line.location,
+          supplier: line.supplier,
+          order_quantity: line.orderQuantity,
+          unit_price: { amount: line.unitPrice, currency: order.currency },
+          available_on: line.availableOn,
+          reason: line.reason,
+        })),
+        purchase_orders: bought.map((po) => ({
+          id: po.id,
+          supplier: po.supplier,
+          reference: po.supplierReference,
+          status: po.status,
+          total: { amount: po.total, currency: po.currency },
+        })),
+      },
+      200,
+    );
+  });
+
+  app.openapi(saga, async (c) => {
+    const container = c.get("container");
+    const found = await findOrder(container.db, c.req.valid("param").id);
+    const seen = found && coversRegion(c.get("principal"), found.order.region) ? await sagaOf(container, found.order.id) : null;
+    if (!seen) return problem(c, { code: "NOT_FOUND", detail: "no such order, or its saga hasn't begun" }) as never;
+    const { state, journal, next_wake_at } = seen;
+    return c.json(
+      { order_id: state.orderId, phase: state.phase, status: state.status, definition: state.definition, fence: state.fence, next_wake_at, journal },
+      200,
+    );
+  });
+}
+
+function view(order: OrderRow): z.output<typeof summary> {
+  return {
+    order_id: order.id,
+    request_id: order.requestId,
+    device_id: order.deviceId,
+    region: order.region,
+    destination: order.destination,
+    status: order.status,
+    step: order.step,
+    total: { amount: order.total, currency: order.currency },
+    error: order.error === null ? null : errorView.parse(JSON.parse(order.error)),
+    created_at: order.createdAt,
+    updated_at: order.updatedAt,
+  };
+}

@@ -1,0 +1,1 @@
+export function registerPage(_app: unknown): void {}

@@ -1,0 +1,157 @@
+/** Requests: asking for parts, the status query (always from the primary), the timeline and the response. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { MAX_JSON_BYTES, MAX_REQUEST_LINES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
+import { findRequest, findResponse, listRequests, type RequestRow } from "../db/queries/requests.ts";
+import { coversRegion, type Principal } from "../domain/identity.ts";
+import { requestBodySchema } from "../domain/request-file.ts";
+import { REQUEST_STATUSES } from "../domain/request.ts";
+import { createRequest } from "../services/requests.ts";
+import { storyOf } from "../services/timeline.ts";
+import type { AppEnv } from "./app-env.ts";
+import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { taggedJson } from "./etag.ts";
+import { requires } from "./middleware/auth.ts";
+import { bodyOf } from "./middleware/body.ts";
+import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { problem, refused } from "./problem.ts";
+import { requestDetails, requestSummary, summaryView, detailsView, stepView } from "./request-views.ts";
+
+const params = z.object({ id: z.string().min(1).max(100) });
+
+const create = createRoute({
+  method: "post",
+  path: "/api/requests",
+  tags: ["requests"],
+  security: BEARER,
+  middleware: [requires("requests.create"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  request: {
+    headers: z.object({ "idempotency-key": z.string().optional() }),
+    body: { required: true, content: { "application/json": { schema: requestBodySchema(MAX_REQUEST_LINES) } } },
+  },
+  responses: {
+    202: json(z.object({ request_id: z.string(), status: z.enum(REQUEST_STATUSES) }), "Accepted; Location says where to look"),
+    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+  },
+});
+
+const list = createRoute({
+  method: "get",
+  path: "/api/requests",
+  tags: ["requests"],
+  security: BEARER,
+  middleware: [requires("requests.read")] as const,
+  request: {
+    query: z.strictObject({
+      cursor: z.string().max(500).optional(),
+      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
+    }),
+  },
+  responses: {
+    200: json(
+      z.object({ data: z.array(summaryView), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) }),
+      "Requests that the caller may see, newest first",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
+  },
+});
+
+const one = createRoute({
+  method: "get",
+  path: "/api/requests/{id}",
+  tags: ["requests"],
+  security: BEARER,
+  middleware: [requires("requests.read")] as const,
+  request: { params },
+  responses: {
+    200: json(detailsView, "The request as it stands now, read from the primary"),
+    304: { description: "Unchanged (If-None-Match)" },
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
+});
+
+const timeline = createRoute({
+  method: "get",
+  path: "/api/requests/{id}/timeline",
+  tags: ["requests"],
+  security: BEARER,
+  middleware: [requires("requests.read")] as const,
+  request: { params },
+  responses: {
+    200: json(z.object({ data: z.array(stepView) }), "Every step, who or what decided it and by which rule"),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
+});
+
+const response = createRoute({
+  method: "get",
+  path: "/api/requests/{id}/response",
+  tags: ["requests"],
+  security: BEARER,
+  middleware: [requires("requests.read")] as const,
+  request: { params },
+  responses: {
+    200: json(z.record(z.string(), z.unknown()), "response.json, as the archive keeps it"),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
+});
+
+/** Devices and technicians see their own; the others what their region covers. */
+export function maySee(principal: Principal, request: RequestRow): boolean {
+  if (principal.kind === "device") return request.deviceId === principal.subject;
+  if (principal.role === "technician") return request.requester === principal.subject;
+  return coversRegion(principal, request.region);
+}
+
+export function registerRequests(app: OpenAPIHono<AppEnv>): void {
+  app.openapi(create, async (c) => {
+    const principal = c.get("principal");
+    const created = await createRequest(c.get("container"), principal, c.req.valid("json"), {
+      trace: c.get("trace"),
+      actor: { id: principal.subject, kind: principal.kind },
+    });
+    if (!created.ok) return refused(c, created) as never;
+    c.header("location", `/api/requests/${created.request.id}`);
+    return c.json({ request_id: created.request.id, status: requestSummary(created.request).status }, 202);
+  });
+
+  app.openapi(list, async (c) => {
+    const principal = c.get("principal");
+    const { cursor, limit } = c.req.valid("query");
+    const after = cursor === undefined ? null : decodeCursor(cursor);
+    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" }) as never;
+    const rows = await listRequests(c.get("container").db, {
+      region: principal.region,
+      requester: principal.role === "technician" ? principal.subject : null,
+      deviceId: principal.kind === "device" ? principal.subject : null,
+      cursor: after,
+      limit: limit + 1,
+    });
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const next = rows.length > limit && last ? encodeCursor(last.id) : null;
+    return c.json({ data: page.map(requestSummary), meta: { count: page.length, next_cursor: next } }, 200);
+  });
+
+  app.openapi(one, async (c) => {
+    const found = await findRequest(c.get("container").db, c.req.valid("param").id);
+    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" }) as never;
+    const body = await requestDetails(c.get("container").db, found);
+    return taggedJson(c, body, body) as never;
+  });
+
+  app.openapi(timeline, async (c) => {
+    const { db } = c.get("container");
+    const found = await findRequest(db, c.req.valid("param").id);
+    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" }) as never;
+    return c.json({ data: await storyOf(db, found.request) }, 200);
+  });
+
+  app.openapi(response, async (c) => {
+    const { db } = c.get("container");
+    const found = await findRequest(db, c.req.valid("param").id);
+    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" }) as never;
+    const row = await findResponse(db, found.request.id);
+    if (!row) return problem(c, { code: "NOT_FOUND", detail: `the request is ${found.request.status}: there is no response yet` }) as never;
+    return c.json(JSON.parse(row.body) as Record<string, unknown>, 200);
+  });
+}

@@ -1,0 +1,89 @@
+/** Uploads: the file is kept first, whatever it holds; then it becomes a request, once. */
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import { MAX_UPLOAD_BYTES } from "../config.ts";
+import { AppError } from "../domain/errors.ts";
+import { REQUEST_FILE_TYPES } from "../domain/request-file.ts";
+import { REQUEST_STATUSES, type RequestStatus } from "../domain/request.ts";
+import { askingDevice } from "../services/requests.ts";
+import { announceUpload, keepUpload, registerKeptUpload } from "../wiring/uploads.ts";
+import type { AppEnv } from "./app-env.ts";
+import { idempotencyKeyOf } from "./idempotency.ts";
+import { requires } from "./middleware/auth.ts";
+import { bodyOf } from "./middleware/body.ts";
+import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { refused } from "./problem.ts";
+
+/** Documented only: the route itself reads the bytes, so that whatever came is kept as it came. */
+const fileContent = Object.fromEntries(REQUEST_FILE_TYPES.map((type) => [type, { schema: { type: "string" as const } }]));
+
+const upload = createRoute({
+  method: "post",
+  path: "/api/uploads",
+  tags: ["requests"],
+  security: BEARER,
+  description:
+    "The raw file. CSV has the header sku,quantity,unit,note; JSON is the body of POST /api/requests; text has one line a part.",
+  middleware: [requires("requests.create"), bodyOf(REQUEST_FILE_TYPES, MAX_UPLOAD_BYTES)] as const,
+  request: {
+    headers: z.object({ "idempotency-key": z.string().optional() }),
+    body: { required: false, content: fileContent },
+    query: z.strictObject({
+      request_number: z.string().min(1).max(100).optional(),
+      device_id: z.string().min(1).max(100).optional(),
+    }),
+  },
+  responses: {
+    202: json(
+      z.object({ upload_id: z.string(), request_id: z.string(), status: z.enum(REQUEST_STATUSES) }),
+      "Kept and registered; Location says where to look",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+  },
+});
+
+const EXTENSIONS: Readonly<Record<string, string>> = { "text/csv": "csv", "application/json": "json", "text/plain": "txt" };
+
+export function registerUploads(app: OpenAPIHono<AppEnv>): void {
+  app.openapi(upload, async (c) => {
+    const container = c.get("container");
+    const principal = c.get("principal");
+    const query = c.req.valid("query");
+    const deviceId = query.device_id ?? (principal.kind === "device" ? principal.subject : undefined);
+    if (deviceId === undefined) {
+      throw new AppError("VALIDATION", "say for which device: ?device_id=truck-001");
+    }
+    const place = await askingDevice(container, principal, deviceId);
+    if (!place.ok) return refused(c, place) as never;
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    if (body.byteLength === 0) throw new AppError("VALIDATION", "the file is empty");
+
+    // The same key from the same caller names the same file: sent twice, it is kept and registered once.
+    const key = idempotencyKeyOf(c.req.header("idempotency-key"));
+    const name = key === undefined ? container.newId("upload").slice("upl_".length) : (await container.sha256(`${principal.subject}:${key}`)).slice(0, 32);
+    const contentType = c.req.header("content-type") ?? "text/plain";
+    const extension = EXTENSIONS[contentType.split(";")[0]?.trim().toLowerCase() ?? ""] ?? "bin";
+    const objectKey = `uploads/${place.region}/${deviceId}/${name}.${extension}`;
+    await keepUpload(
+      container,
+      {
+        object_key: objectKey,
+        content_type: contentType,
+        upload_id: `upl_${name}`,
+        request_id: `req_${name}`,
+        device_id: deviceId,
+        requester: principal.subject,
+        requester_kind: principal.kind,
+        request_number: query.request_number ?? `upl_${name}`,
+        traceparent: c.get("trace").traceparent,
+      },
+      body,
+    );
+    announceUpload(container, objectKey, body.byteLength);
+    const registered = await registerKeptUpload(container, objectKey);
+    if (!registered.ok) return refused(c, registered) as never;
+    if (registered.replayed) c.header("idempotent-replayed", "true");
+    c.header("location", `/api/requests/${registered.request.id}`);
+    const status = registered.request.status as RequestStatus;
+    return c.json({ upload_id: `upl_${name}`, request_id: registered.request.id, status }, 202);
+  });
+}

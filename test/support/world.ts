@@ -1,0 +1,63 @@
+/**
+ * What a test may change of the world around the product: the clock, and the bindings, which it may wrap. The product has
+ * no hooks: the test's entry Worker hands it an environment seen through this.
+ */
+import type { Clock } from "../../src/domain/ports.ts";
+import type { Env } from "../../src/env.ts";
+
+type Wraps = { [K in keyof Env]?: (real: Env[K]) => Env[K] };
+
+interface Waiting {
+  readonly at: number;
+  readonly wake: () => void;
+}
+
+interface World {
+  offsetMs: number;
+  wraps: Wraps;
+  waiting: Waiting[];
+}
+
+const KEY = Symbol.for("waybill.test.world");
+const shared = globalThis as unknown as Record<symbol, World | undefined>;
+const world: World = (shared[KEY] ??= { offsetMs: 0, wraps: {}, waiting: [] });
+
+/** Real time plus what the test has moved it by. A wait ends when real time gets there, or when the test moves past it. */
+export const testClock: Clock = {
+  now: () => Date.now() + world.offsetMs,
+  after: (ms) =>
+    new Promise((resolve) => {
+      const waiting = { at: testClock.now() + ms, wake: resolve };
+      world.waiting.push(waiting);
+    }),
+};
+
+/** Moves the clock on; it never goes back. */
+export function moveClock(ms: number): void {
+  world.offsetMs += ms;
+  const due = world.waiting.filter((one) => one.at <= testClock.now());
+  world.waiting = world.waiting.filter((one) => one.at > testClock.now());
+  for (const one of due) one.wake();
+}
+
+/** Wraps bindings until the next call; `{}` takes all wraps away. */
+export function wrapBindings(wraps: Wraps): void {
+  world.wraps = wraps;
+}
+
+const seen = new WeakMap<object, Env>();
+
+/** The environment as the product sees it. */
+export function throughWorld(env: Env): Env {
+  const known = seen.get(env);
+  if (known) return known;
+  const view = new Proxy(env, {
+    get(target, key: keyof Env & string) {
+      if (key === "CLOCK") return testClock;
+      const wrap = world.wraps[key] as ((real: unknown) => unknown) | undefined;
+      return wrap ? wrap(target[key]) : target[key];
+    },
+  });
+  seen.set(env, view);
+  return view;
+}
