@@ -14,7 +14,7 @@ export const DEADLINE_MARGIN_MS = 500;
 // Bodies
 export const MAX_JSON_BYTES = 1024 * 1024;
 export const MAX_UPLOAD_BYTES = 10 * 1024 * 1024;
-export const MAX_REQUEST_LINES = 10_000;
+export const MAX_REQUEST_LINES = 1_000;
 export const PAGE_LIMIT_DEFAULT = 50;
 export const PAGE_LIMIT_MAX = 200;
 

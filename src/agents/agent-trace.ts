@@ -1,4 +1,7 @@
-/** What every agent leaves behind: its section of the shared context and a record from which its decision can be followed. */
+/**
+ * What every agent leaves behind: its section of the shared context and a record from which its decision can be
+ * followed.
+ */
 import type { RuleHit } from "../domain/request-context.ts";
 import type { Advice, AgentName } from "./engine.ts";
 

@@ -30,9 +30,7 @@ const plainSchema = z
   .object({ response: z.unknown(), tool_calls: callsSchema, usage: usageSchema })
   .refine((answer) => typeof answer.response === "string" || Array.isArray(answer.tool_calls));
 const openAiSchema = z.object({
-  choices: z
-    .array(z.object({ message: z.object({ content: z.string().nullish(), tool_calls: callsSchema }) }))
-    .min(1),
+  choices: z.array(z.object({ message: z.object({ content: z.string().nullish(), tool_calls: callsSchema }) })).min(1),
   usage: usageSchema,
 });
 

@@ -1,7 +1,7 @@
 /**
- * The wrapper around the AI binding that ai-utils' `runWithTools` talks to. It bounds every call (time, answer, tokens of
- * the whole decision), records it for the trace, and makes up for what the library leaves out: it reads one answer shape
- * only, skips unknown tools and broken arguments in silence, and always makes one call too many.
+ * The wrapper around the AI binding that ai-utils' `runWithTools` talks to. It bounds every call (time, answer,
+ * tokens of the whole decision), records it for the trace, and makes up for what the library leaves out: it reads one
+ * answer shape only, skips unknown tools and broken arguments in silence, and always makes one call too many.
  */
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Clock } from "../domain/ports.ts";
@@ -61,14 +61,19 @@ const RAW_ANSWER_CHARACTERS = 2_000;
 
 export function wrapAi(options: WrapOptions): WrappedAi {
   const { ai, clock, bounds } = options;
-  const guard = options.guard ?? ((call) => call());
+  const guard = options.guard ?? ((work) => work());
   const calls: AiCall[] = [];
   let spent = 0;
   let lastText = "";
   let shape: ModelAnswer["shape"] = "plain";
 
-  async function call(model: string, messages: readonly AiMessage[], tools: readonly ToolEntry[]): Promise<ModelAnswer> {
-    if (spent >= bounds.tokenBudget) throw new AppError("OVER_LIMIT", `The token budget of ${bounds.tokenBudget} is used up.`);
+  async function call(
+    model: string,
+    messages: readonly AiMessage[],
+    tools: readonly ToolEntry[],
+  ): Promise<ModelAnswer> {
+    if (spent >= bounds.tokenBudget)
+      throw new AppError("OVER_LIMIT", `The token budget of ${bounds.tokenBudget} is used up.`);
     const inputs = {
       messages,
       stream: false,
@@ -100,7 +105,11 @@ export function wrapAi(options: WrapOptions): WrappedAi {
     async run(model, inputs) {
       const known = (inputs.tools ?? []).filter((tool) => tool.function.name !== REFUSED_CALL);
       if (known.length === 0 || options.isDone?.() === true) return { response: lastText };
-      const answer = await call(model, shape === "openai" ? inputs.messages.map(withoutToolRole) : inputs.messages, known);
+      const answer = await call(
+        model,
+        shape === "openai" ? inputs.messages.map(withoutToolRole) : inputs.messages,
+        known,
+      );
       shape = answer.shape;
       lastText = answer.text;
       const names = known.map((tool) => tool.function.name);
@@ -124,7 +133,10 @@ function checkedCall(
 ): { name: string; arguments: unknown } {
   const called = call.name.slice(0, 100);
   if (!names.includes(call.name)) {
-    return { name: REFUSED_CALL, arguments: { called, problem: `There is no tool ${called}; use ${names.join(", ")}.` } };
+    return {
+      name: REFUSED_CALL,
+      arguments: { called, problem: `There is no tool ${called}; use ${names.join(", ")}.` },
+    };
   }
   if (call.arguments === null) {
     return { name: REFUSED_CALL, arguments: { called, problem: `The arguments of ${called} are not a JSON object.` } };

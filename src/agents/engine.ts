@@ -5,7 +5,13 @@
 import { z } from "zod";
 import { LEVELS, type Level } from "../domain/approval-level.ts";
 
-export const AGENTS = ["RequestRouter", "PartsSpecialist", "SupplierMatcher", "RegionalApprover", "OrderGenerator"] as const;
+export const AGENTS = [
+  "RequestRouter",
+  "PartsSpecialist",
+  "SupplierMatcher",
+  "RegionalApprover",
+  "OrderGenerator",
+] as const;
 export type AgentName = (typeof AGENTS)[number];
 
 /** One call to a model, for the trace. */

@@ -1,6 +1,6 @@
 /**
- * OrderGenerator: one order draft per request from its approved allocations, its purchases one per supplier. It adds and
- * drops nothing: the draft's total is the total that was approved.
+ * OrderGenerator: one order draft per request from its approved allocations, its purchases one per supplier. It adds
+ * and drops nothing: the draft's total is the total that was approved.
  */
 import type { Allocation, OrderDraft, RequestContext } from "../domain/request-context.ts";
 import { allocationAmount, totalOf } from "../domain/sourcing.ts";

@@ -19,17 +19,25 @@ export async function nextOrderMove(deps: OrchestratorDeps, loaded: Loaded): Pro
   if (status === "Cancelled") return endWith(deps, loaded, loaded.context, { status: "failed", reason: reasonOf(error) });
   if (status === "NeedsAttention") {
     return {
-      change: { status: "needs_attention", reason: reasonOf(error) },
-      audit: [byAgent(loaded, "OrderGenerator", "request.needs attention", { order_id: request.orderId }, reasonOf(error))],
+      change: { status: "needs_attention", reason: reasonOf(error, "needs attention") },
+      audit: [
+        byAgent(
+          loaded,
+          "OrderGenerator",
+          "request.needs attention",
+          { order_id: request.orderId },
+          reasonOf(error, "needs attention"),
+        ),
+      ],
     };
   }
   return null;
 }
 
-function reasonOf(error: string | null): string {
-  if (error === null) return "the order was cancelled";
+function reasonOf(error: string | null, what = "was cancelled"): string {
+  if (error === null) return `the order ${what}`;
   const { step, reason } = JSON.parse(error) as { step: string; reason: string };
-  return `the order was cancelled at ${step}: ${reason}`;
+  return `the order ${what} at ${step}: ${reason}`;
 }
 
 function place(deps: OrchestratorDeps, loaded: Loaded): Move {

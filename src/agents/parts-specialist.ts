@@ -1,6 +1,6 @@
 /**
- * PartsSpecialist: from the sender's lines to parts of the catalogue. Rules resolve what is certain; an engine may choose
- * among the candidates of an ambiguous line, and nothing else. What stays open goes back to the requester.
+ * PartsSpecialist: from the sender's lines to parts of the catalogue. Rules resolve what is certain; an engine may
+ * choose among the candidates of an ambiguous line, and nothing else. What stays open goes back to the requester.
  */
 import { resolveChoice, resolveLine, type PartCandidate, type Resolution } from "../domain/parts-resolution.ts";
 import {
@@ -85,10 +85,22 @@ function sectionOf(resolutions: readonly Resolution[]): ResolvedSection {
 function hitsOf(section: ResolvedSection): RuleHit[] {
   const hits: RuleHit[] = [];
   for (const [how, lines] of Map.groupBy(section.lines, (line) => line.how)) {
-    hits.push(hitForLines(`resolved-by-${how}`, "Resolved", lines.map((line) => line.line)));
+    hits.push(
+      hitForLines(
+        `resolved-by-${how}`,
+        "Resolved",
+        lines.map((line) => line.line),
+      ),
+    );
   }
   for (const [kind, lines] of Map.groupBy(section.unresolved, (line) => line.kind)) {
-    hits.push(hitForLines(`unresolved-${kind.replaceAll("_", "-")}`, "Back to the requester", lines.map((line) => line.line)));
+    hits.push(
+      hitForLines(
+        `unresolved-${kind.replaceAll("_", "-")}`,
+        "Back to the requester",
+        lines.map((line) => line.line),
+      ),
+    );
   }
   return hits;
 }

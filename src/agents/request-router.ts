@@ -1,6 +1,6 @@
 /**
- * RequestRouter: what kind of request it is, how urgent, whether the requester may make it; and after pricing, who has to
- * approve it. Rules set the floor; an engine may only raise it. Default: not permitted.
+ * RequestRouter: what kind of request it is, how urgent, whether the requester may make it; and after pricing, who
+ * has to approve it. Rules set the floor; an engine may only raise it. Default: not permitted.
  */
 import { maxLevel } from "../domain/approval-level.ts";
 import { decideChain } from "../domain/approval-chain.ts";
@@ -61,7 +61,10 @@ function refusalOf(context: RequestContext, facts: RoutingFacts): RuleHit | null
     return { rule: "requester-region", reason: `${requester.subject} may not ask in the region ${request.region}.` };
   }
   if (!destination || destination.id !== request.destination || destination.region !== request.region) {
-    return { rule: "destination-region", reason: `${request.destination} is no place of the region ${request.region}.` };
+    return {
+      rule: "destination-region",
+      reason: `${request.destination} is no place of the region ${request.region}.`,
+    };
   }
   return null;
 }
@@ -72,8 +75,8 @@ export interface ApprovalChainFacts {
 }
 
 /**
- * The approval chain of a priced request. Needs the sections `routed`, `resolved` and `sources`. The engine is asked when
- * the sender left a note and the rules don't reject anyway; its level counts only where it is stricter.
+ * The approval chain of a priced request. Needs the sections `routed`, `resolved` and `sources`. The engine is asked
+ * when the sender left a note and the rules don't reject anyway; its level counts only where it is stricter.
  */
 export async function routeApproval(
   context: RequestContext,

@@ -1,6 +1,6 @@
 /**
- * The engine on Workers AI. It is asked only what the rules leave open and answers with ids and levels of closed lists; a
- * failure, a time-out or a bad answer becomes `failure` in the advice, and the rules' answer holds.
+ * The engine on Workers AI. It is asked only what the rules leave open and answers with ids and levels of closed
+ * lists; a failure, a time-out or a bad answer becomes `failure` in the advice, and the rules' answer holds.
  */
 import { runWithTools as runLibrary } from "@cloudflare/ai-utils";
 import { z } from "zod";
@@ -9,7 +9,14 @@ import { LEVELS, type Level } from "../domain/approval-level.ts";
 import { messageOf } from "../domain/errors.ts";
 import { formatMoney } from "../domain/money.ts";
 import type { Clock } from "../domain/ports.ts";
-import { REFUSED_CALL, wrapAi, type AiBinding, type AiMessage, type WrapOptions, type WrappedAi } from "./ai-binding.ts";
+import {
+  REFUSED_CALL,
+  wrapAi,
+  type AiBinding,
+  type AiMessage,
+  type WrapOptions,
+  type WrappedAi,
+} from "./ai-binding.ts";
 import type { Advice, DecisionEngine, OpenLine, Question } from "./engine.ts";
 
 interface LibraryTool {
@@ -76,7 +83,12 @@ async function chooseParts(options: WorkersAiOptions, open: readonly OpenLine[])
     { role: "user", content: JSON.stringify({ lines }) },
   ];
   const failure = await failureOf(ai, async () => {
-    await runWithTools(ai, options.model, { messages, tools: [choosePartTool(choose), refusedCallTool] }, { maxRecursiveToolRuns: REPAIRS });
+    await runWithTools(
+      ai,
+      options.model,
+      { messages, tools: [choosePartTool(choose), refusedCallTool] },
+      { maxRecursiveToolRuns: REPAIRS },
+    );
   });
   const kept = [...choices].filter(([line]) => !contradicted.has(line)).map(([line, sku]) => ({ line, sku }));
   return { choices: kept, calls: [...ai.calls], ...(failure === null ? {} : { failure }) };
@@ -142,7 +154,10 @@ async function chooseLevel(options: WorkersAiOptions, question: Extract<Question
 }
 
 function readLevel(text: string): Level | null {
-  const word = text.trim().toLowerCase().replaceAll(/^["'`]+|["'`.]+$/g, "");
+  const word = text
+    .trim()
+    .toLowerCase()
+    .replaceAll(/^["'`]+|["'`.]+$/g, "");
   return LEVELS.find((level) => level === word) ?? null;
 }
 

@@ -10,7 +10,11 @@ import type { Chain, ChainStep } from "./request-context.ts";
 const byLimit = (a: ApprovalPerson, b: ApprovalPerson) => a.approvalLimit - b.approvalLimit || (a.id < b.id ? -1 : 1);
 
 /** Managers who may be asked: of the region or of every region, not the requester, with a limit at all. */
-export function entitledManagers(people: readonly ApprovalPerson[], region: string, requester: string): ApprovalPerson[] {
+export function entitledManagers(
+  people: readonly ApprovalPerson[],
+  region: string,
+  requester: string,
+): ApprovalPerson[] {
   return people.filter(
     (person) =>
       person.role === "manager" &&
@@ -49,7 +53,8 @@ export function decideChain(facts: ApprovalFacts, policy: Policy, advised?: Leve
   const level = applyFloor(floor.level, { level: advised });
   const raised = level !== floor.level;
   const hits = floor.hits.map(({ rule, reason }) => ({ rule, reason }));
-  if (raised) hits.push({ rule: "advice", reason: `The engine asked for more scrutiny: ${floor.level} became ${level}.` });
+  if (raised)
+    hits.push({ rule: "advice", reason: `The engine asked for more scrutiny: ${floor.level} became ${level}.` });
   const base = { policyVersion: policy.version, floor: floor.level, level, hits };
   const rule = raised ? "advice" : (floor.hits.find((hit) => hit.level === level)?.rule ?? "policy");
   const reason = hits.find((hit) => hit.rule === rule)?.reason ?? "";
@@ -63,7 +68,9 @@ export function decideChain(facts: ApprovalFacts, policy: Policy, advised?: Leve
   return { ...base, outcome: "steps", steps, reason };
 }
 
-type Choice = { readonly ok: true; readonly approvers: readonly Chosen[] } | { readonly ok: false; readonly reason: string };
+type Choice =
+  | { readonly ok: true; readonly approvers: readonly Chosen[] }
+  | { readonly ok: false; readonly reason: string };
 
 function chooseApprovers(facts: ApprovalFacts, level: Level, rule: string): Choice {
   const total = formatMoney(facts.total, facts.currency);

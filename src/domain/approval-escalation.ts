@@ -16,8 +16,9 @@ export interface DueStep {
 }
 
 /**
- * `ask`: this person gets a new step in place of the due one. `leave`: the other steps suffice (enough distinct people, and
- * one whose limit covers the total), so the due one is closed as escalated. `hold`: nobody is left; it stays open.
+ * `ask`: this person gets a new step in place of the due one. `leave`: the other steps suffice (enough distinct
+ * people, and one whose limit covers the total), so the due one is closed as escalated. `hold`: nobody is left; it
+ * stays open.
  */
 export type Escalation =
   | { readonly kind: "ask"; readonly approver: string; readonly reason: string }
@@ -25,8 +26,8 @@ export type Escalation =
   | { readonly kind: "hold"; readonly reason: string };
 
 /**
- * Decides for a due step. `taken`: everyone who holds or held a step of the request; they aren't asked twice. Whoever is
- * asked has at least the limit of the one who was silent, or covers the total.
+ * Decides for a due step. `taken`: everyone who holds or held a step of the request; they aren't asked twice. Whoever
+ * is asked has at least the limit of the one who was silent, or covers the total.
  */
 export function nextEscalation(
   people: readonly ApprovalPerson[],

@@ -1,4 +1,7 @@
-/** The lattice of scrutiny. Two opinions join to the stricter one, so that an advice can raise a level and never lower it. */
+/**
+ * The lattice of scrutiny. Two opinions join to the stricter one, so that an advice can raise a level and never lower
+ * it.
+ */
 export const LEVELS = ["auto", "one", "two", "two_finance", "reject"] as const;
 export type Level = (typeof LEVELS)[number];
 

@@ -1,6 +1,6 @@
 /**
- * What an approval is bound to, as one canonical text: destination, and per line SKU, quantity, source and price. Anything
- * in it that changes gives another text, and with its hash the ballots given before are void.
+ * What an approval is bound to, as one canonical text: destination, and per line SKU, quantity, source and price.
+ * Anything in it that changes gives another text, and with its hash the ballots given before are void.
  */
 import { canonicalJson } from "./canonical-json.ts";
 import type { Allocation } from "./request-context.ts";
@@ -12,7 +12,10 @@ export interface ApprovedRequest {
   readonly currency: string;
 }
 
-/** The text to hash (SHA-256 by the caller). The order of the allocations doesn't matter; reasons and dates aren't bound. */
+/**
+ * The text to hash (SHA-256 by the caller). The order of the allocations doesn't matter; reasons and dates aren't
+ * bound.
+ */
 export function approvalPayload(request: ApprovedRequest, allocations: readonly Allocation[]): string {
   const lines = allocations
     .map((one) =>

@@ -1,11 +1,4 @@
 /** Identifiers: UUIDv7 (RFC 9562) with a readable prefix, except natural keys (SKU, device, location). */
-declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
-
-export type RequestId = Branded<"RequestId">;
-export type OrderId = Branded<"OrderId">;
-export type EventId = Branded<"EventId">;
-
 export const ID_PREFIXES = {
   request: "req",
   upload: "upl",

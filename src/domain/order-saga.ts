@@ -59,7 +59,8 @@ export type SagaAction =
 export type Outcome =
   | { readonly kind: "done"; readonly note?: "nothing_found" }
   | { readonly kind: "failed"; readonly code: string; readonly reason: string; readonly retryable: boolean }
-  | { readonly kind: "unknown"; readonly reason: string }
+  /** `retryAfterMs`: not before, when the dependency said so. */
+  | { readonly kind: "unknown"; readonly reason: string; readonly retryAfterMs?: number }
   /** A probe found nothing: the step didn't happen. */
   | { readonly kind: "not_done" }
   /** An open breaker refused the call: no attempt. */
@@ -71,6 +72,7 @@ export interface SagaRules {
   /** Delay after the n-th failed attempt in ms, or null to give up. */
   readonly delayAfter: (attempt: number) => number | null;
   readonly maxWaitMs: number;
+  /** Pace of what goes on after the ladder's end: looks for a late acceptance, tries to complete. */
   readonly lateCheckMs: number;
   readonly lateChecks: number;
 }
@@ -98,8 +100,8 @@ export function plannedSteps(suppliers: readonly string[]): StepName[] {
 
 export function nextAction(state: SagaState, now: number): SagaAction {
   if (state.phase === "ended") return { do: "nothing" };
-  if (state.definition !== SAGA_DEFINITION) return { do: "close", status: "NeedsAttention" };
   if (state.waitUntil > now) return { do: "sleep", until: state.waitUntil };
+  if (state.definition !== SAGA_DEFINITION) return { do: "close", status: "NeedsAttention" };
   if (state.phase === "fencing") return { do: "fence" };
   if (state.phase === "closing") {
     const failed = state.steps.some((entry) => entry.state === "compensation_failed");
@@ -125,11 +127,14 @@ function needsCompensation(entry: StepEntry): boolean {
 
 /** What must be on record before the action is carried out: the intent, its attempt, the compensation that it may need. */
 export function begin(state: SagaState, action: SagaAction): SagaState {
-  if (action.do !== "run" && action.do !== "compensate") return state;
+  if (!("step" in action)) return state;
   const entry = entryOf(state, action.step);
-  if (action.do === "run") return replace(state, { ...entry, state: "intended", attempt: entry.attempt + 1 });
+  // Begun and no outcome on record: whoever made that call died in it, and the other side may still carry it out.
+  const doubtful = entry.doubtful || (entry.state === "intended" && entry.attempt > 0);
+  if (action.do === "run") return replace(state, { ...entry, state: "intended", attempt: entry.attempt + 1, doubtful });
+  if (action.do === "probe") return replace(state, { ...entry, doubtful });
   const attempt = entry.state === "compensating" ? entry.attempt + 1 : 1;
-  return replace(state, { ...entry, state: "compensating", attempt });
+  return replace(state, { ...entry, state: "compensating", attempt, doubtful });
 }
 
 /** The state after the action's outcome. */
@@ -147,9 +152,12 @@ export function settle(state: SagaState, action: SagaAction, outcome: Outcome, n
       ? { ...cleared, phase: "ended", status: action.status }
       : { ...cleared, waitUntil: now + (rules.delayAfter(1) ?? 0) };
   }
-  if (action.do === "compensate") return settleCompensation(cleared, entryOf(state, action.step), outcome, now, rules);
-  if (action.do === "run" || action.do === "probe") return settleForward(cleared, entryOf(state, action.step), outcome, now, rules);
-  return cleared;
+  if (!("step" in action)) return cleared;
+  const entry = entryOf(state, action.step);
+  if (action.do === "compensate") return settleCompensation(cleared, entry, outcome, now, rules);
+  // A probe that fails is an attempt that failed, else a supplier that is down would be asked for ever.
+  const tells = action.do === "run" || outcome.kind === "done" || outcome.kind === "not_done";
+  return settleForward(cleared, tells ? entry : { ...entry, attempt: entry.attempt + 1 }, outcome, now, rules);
 }
 
 function settleForward(state: SagaState, entry: StepEntry, outcome: Outcome, now: number, rules: SagaRules): SagaState {
@@ -168,21 +176,24 @@ function settleForward(state: SagaState, entry: StepEntry, outcome: Outcome, now
   });
   const retryable = outcome.kind === "unknown" || (outcome.kind === "failed" && outcome.retryable);
   const delay = retryable ? rules.delayAfter(entry.attempt) : null;
-  if (delay !== null) return { ...noted, waitUntil: now + delay };
-  if (entry.step === "complete" && retryable) {
-    // Stock has moved: there is no way back, only on. It is tried until the longest wait, then a person is asked.
-    const last = rules.delayAfter(1) ?? 1000;
-    return entry.attempt * last < rules.maxWaitMs
-      ? { ...noted, waitUntil: now + last }
-      : { ...noted, phase: "ended", status: "NeedsAttention", error: { step: entry.step, code, reason } };
-  }
-  return { ...noted, phase: "fencing", error: { step: entry.step, code, reason } };
+  if (delay !== null) return { ...noted, waitUntil: now + notBefore(delay, outcome) };
+  const error: SagaError = { step: entry.step, code, reason };
+  if (entry.step !== "complete") return { ...noted, phase: "fencing", error };
+  // Stock has moved: there is no way back, only on. It is tried until the longest wait, then a person is asked.
+  return retryable && entry.attempt * rules.lateCheckMs < rules.maxWaitMs
+    ? { ...noted, waitUntil: now + rules.lateCheckMs }
+    : { ...noted, phase: "closing", status: "NeedsAttention", error };
+}
+
+function notBefore(delay: number, outcome: Outcome): number {
+  return outcome.kind === "unknown" ? Math.max(delay, outcome.retryAfterMs ?? 0) : delay;
 }
 
 function backToReserve(state: SagaState, move: StepEntry, reason: string): SagaState {
   const reserve = entryOf(state, "reserve");
   if (reserve.round + 1 >= MAX_ROUNDS) {
-    return { ...state, phase: "fencing", error: { step: "move", code: "RESERVATION_GONE", reason } };
+    const failed = replace(state, { ...move, state: "failed" });
+    return { ...failed, phase: "fencing", error: { step: "move", code: "RESERVATION_GONE", reason } };
   }
   const again = replace(state, { ...reserve, state: "failed", attempt: 0, round: reserve.round + 1 });
   return replace(again, { ...move, state: "failed", attempt: 0, round: move.round + 1 });
@@ -198,7 +209,7 @@ function settleCompensation(state: SagaState, entry: StepEntry, outcome: Outcome
     return closeIfUndone(replace(state, { ...entry, state: "compensated" }));
   }
   const delay = outcome.kind === "failed" && !outcome.retryable ? null : rules.delayAfter(entry.attempt);
-  if (delay !== null) return { ...state, waitUntil: now + delay };
+  if (delay !== null) return { ...state, waitUntil: now + notBefore(delay, outcome) };
   return closeIfUndone(replace(state, { ...entry, state: "compensation_failed" }));
 }
 
@@ -217,6 +228,10 @@ function settleBlocked(state: SagaState, action: SagaAction, retryAfterMs: numbe
       attempt: action.do === "probe" ? entry.attempt : Math.max(0, entry.attempt - 1),
     });
     if (now - blockedSince < rules.maxWaitMs) return { ...uncounted, blockedSince, waitUntil: now + Math.max(1, retryAfterMs) };
+    // The other steps can still be undone: only this one is left to a person.
+    if (action.do === "compensate") {
+      return closeIfUndone({ ...replace(state, { ...entry, state: "compensation_failed" }), blockedSince: 0 });
+    }
     const reason = `${action.step} waited ${rules.maxWaitMs} ms for its circuit to close`;
     return { ...uncounted, phase: "closing", status: "NeedsAttention", error: { step: action.step, code: "CIRCUIT_OPEN", reason } };
   }

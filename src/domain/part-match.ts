@@ -22,24 +22,40 @@ export interface Match {
 }
 
 const FILLERS = new Set(
-  "a an the of for to with and or in on my our your this that please pls need needs want we i some x asap urgent urgently"
-    .split(" "),
+  "a an the of for to with and or in on my our your this that please pls need needs want we i some x asap urgent urgently".split(
+    " ",
+  ),
 );
 /** Words that help to tell parts apart where the catalogue has them, and don't count against a part where it hasn't. */
-const SOFT = new Set("truck trucks lorry lorries van vans vehicle vehicles car cars new spare replacement part parts".split(" "));
+const SOFT = new Set(
+  "truck trucks lorry lorries van vans vehicle vehicles car cars new spare replacement part parts".split(" "),
+);
 
-const MEASURES: Readonly<Record<string, string>> = {
-  ...{ amp: "a", amps: "a", ampere: "a", amperes: "a", a: "a", volt: "v", volts: "v", v: "v", watt: "w", watts: "w" },
-  ...{ w: "w", mm: "mm", millimetre: "mm", millimeter: "mm", cm: "cm", m: "m", metre: "m", meter: "m", ml: "ml" },
-  ...{ l: "l", litre: "l", litres: "l", liter: "l", liters: "l", kg: "kg", g: "g", bar: "bar", psi: "psi", nm: "nm" },
-  ...{ ah: "ah", inch: "in", inches: "in" },
-};
-const MEASURED = new RegExp(String.raw`(\d)\s*(${Object.keys(MEASURES).join("|")})(?![\p{L}\p{N}])`, "gu");
+/** Spellings of the measures, the first of each is the one that is compared. */
+const MEASURES: ReadonlyMap<string, string> = new Map(
+  [
+    ["a", "amp", "amps", "ampere", "amperes"],
+    ["v", "volt", "volts"],
+    ["w", "watt", "watts"],
+    ["mm", "millimetre", "millimeter"],
+    ["m", "metre", "meter"],
+    ["l", "litre", "litres", "liter", "liters"],
+    ["in", "inch", "inches"],
+    ...["cm", "ml", "kg", "g", "bar", "psi", "nm", "ah"].map((unit) => [unit]),
+  ].flatMap((spellings) => spellings.map((spelling): [string, string] => [spelling, spellings[0] ?? spelling])),
+);
+const MEASURED = new RegExp(String.raw`(\d)\s*(${[...MEASURES.keys()].join("|")})(?![\p{L}\p{N}])`, "gu");
 
 /** The words of a text in lower case; `5 A`, `5A` and `5 amps` are one word `5a`, `1.5` is `1p5`. */
 export function wordsOf(text: string): string[] {
-  const plain = text.normalize("NFKC").toLowerCase().replaceAll(/(\d)[.,](?=\d)/g, "$1p");
-  const joined = plain.replaceAll(MEASURED, (_all, digit: string, unit: string) => `${digit}${MEASURES[unit] ?? unit}`);
+  const plain = text
+    .normalize("NFKC")
+    .toLowerCase()
+    .replaceAll(/(\d)[.,](?=\d)/g, "$1p");
+  const joined = plain.replaceAll(
+    MEASURED,
+    (_all, digit: string, unit: string) => `${digit}${MEASURES.get(unit) ?? unit}`,
+  );
   return joined.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "");
 }
 

@@ -42,7 +42,8 @@ export function resolveLine(line: RequestLine, candidates: readonly PartCandidat
   if (line.sku !== undefined) {
     const [part, second] = partsByCode(line.sku, candidates);
     if (part && !second) return accept(line, part, codeKind(line.sku, part), candidates);
-    if (part) return unresolved(line, "ambiguous", "The SKU fits more than one part: write it exactly.", [part, second]);
+    if (part)
+      return unresolved(line, "ambiguous", "The SKU fits more than one part: write it exactly.", [part, second]);
     return unresolved(line, "unknown_sku", "The catalogue has no part with this SKU.", []);
   }
   const text = line.text ?? "";
@@ -170,7 +171,13 @@ function accept(
     ok: true,
     line: {
       line: line.line,
-      ...{ sku, name, category, unit, listPrice, currency, how },
+      sku,
+      name,
+      category,
+      unit,
+      listPrice,
+      currency,
+      how,
       quantity: converted.quantity,
       reason: `${reasons.join("; ")}.`,
     },
@@ -196,11 +203,13 @@ function inStockUnits(line: RequestLine, part: PartCandidate): Converted {
   const sizes = [...new Set(asked === "dozen" && stock === "each" ? [12] : known)];
   const [size] = sizes;
   if (size === undefined || sizes.length > 1) {
-    const why = sizes.length > 1 ? `packs of ${sizes.sort((a, b) => a - b).join(" and ")} exist` : "no pack size is known";
+    const why =
+      sizes.length > 1 ? `packs of ${sizes.sort((a, b) => a - b).join(" and ")} exist` : "no pack size is known";
     return { ok: false, kind: "unit", reason: `${part.sku} is counted in ${stock} and ${why}: ask in ${stock}.` };
   }
   const quantity = line.quantity * size;
-  if (quantity > MAX_STOCK_QUANTITY) return { ok: false, kind: "quantity", reason: `${quantity} ${stock} is too many.` };
+  if (quantity > MAX_STOCK_QUANTITY)
+    return { ok: false, kind: "quantity", reason: `${quantity} ${stock} is too many.` };
   return { ok: true, quantity, reason: `${line.quantity} ${asked} of ${size} are ${quantity} ${stock}` };
 }
 

@@ -103,7 +103,11 @@ function holds(condition: PolicyCondition, facts: ApprovalFacts, selfLimit: numb
 /** The least scrutiny that the policy asks for. A total that isn't a safe whole number is rejected. */
 export function decideFloor(facts: ApprovalFacts, policy: Policy): Floor {
   if (!Number.isSafeInteger(facts.total) || facts.total < 0) {
-    const hit = { rule: "total-not-countable", reason: "The total is not an amount that can be checked.", level: "reject" } as const;
+    const hit = {
+      rule: "total-not-countable",
+      reason: "The total is not an amount that can be checked.",
+      level: "reject",
+    } as const;
     return { level: "reject", hits: [hit] };
   }
   const selfLimit = facts.people.find((person) => person.id === facts.requester)?.selfApprovalLimit ?? 0;

@@ -129,8 +129,8 @@ function quotes(offers: readonly SupplierOffer[], quantity: (offer: SupplierOffe
 }
 
 /**
- * Buys `quantity` of one part. On-time suppliers first, several of them if none alone can; only if they can't cover it, the
- * earliest of all, and the reason says that it is late. Ties: preferred, credit rating, lead time, id.
+ * Buys `quantity` of one part. On-time suppliers first, several of them if none alone can; only if they can't cover
+ * it, the earliest of all, and the reason says that it is late. Ties: preferred, credit rating, lead time, id.
  */
 export function chooseOffers(offers: readonly SupplierOffer[], quantity: number, needs: PurchaseNeeds): PurchaseChoice {
   const usable = offers.filter((offer) => unusable(offer, needs.currency) === null);
@@ -169,7 +169,8 @@ function noSupplier(offers: readonly SupplierOffer[], currency: string): string 
 
 function reasonOf(one: Quote, runnerUp: Quote | undefined, suppliers: number, missedDay: string | undefined): string {
   const { offer } = one;
-  const rounding = one.orderQuantity > one.quantity ? ` (smallest order ${smallestOrder(offer)}, packs of ${offer.pack})` : "";
+  const rounding =
+    one.orderQuantity > one.quantity ? ` (smallest order ${smallestOrder(offer)}, packs of ${offer.pack})` : "";
   const cost = `${formatMoney(one.unitPrice, offer.currency)} = ${formatMoney(one.cost, offer.currency)}`;
   const late = missedDay !== undefined && one.availableOn > missedDay;
   return [

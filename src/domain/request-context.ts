@@ -54,8 +54,10 @@ export const allocationSchema = z.object({
   source: z.enum(["stock", "purchase"]),
   location: z.string().optional(),
   supplier: z.string().optional(),
-  /** What is taken or bought for it: above `quantity` where MOQ or pack round a purchase up. Summed per SKU and supplier
-   * it is the quantity of the purchase order. */
+  /**
+   * What is taken or bought for it: above `quantity` where MOQ or pack round a purchase up. Summed per SKU and
+   * supplier it is the quantity of the purchase order.
+   */
   orderQuantity: count,
   unitPrice: amount,
   availableOn: z.iso.date(),
@@ -174,7 +176,10 @@ export function senderLines(context: RequestContext): RequestLine[] {
 }
 
 /** The context with an agent's section added or replaced. */
-export function withTrusted(context: RequestContext, sections: Partial<Omit<TrustedContext, "request">>): RequestContext {
+export function withTrusted(
+  context: RequestContext,
+  sections: Partial<Omit<TrustedContext, "request">>,
+): RequestContext {
   return { ...context, trusted: { ...context.trusted, ...sections } };
 }
 

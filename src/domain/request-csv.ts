@@ -34,7 +34,7 @@ interface CsvRow {
 }
 
 export function readCsvLines(text: string, limits: FileLimits): LinesResult {
-  const parsed = parseRows(text);
+  const parsed = parseRows(text, limits);
   if (!parsed.ok) return parsed;
   const [header, ...rows] = parsed.rows;
   if (!header) return { ok: false, problems: [{ line: 1, detail: "The file is empty." }] };
@@ -57,24 +57,26 @@ export function readCsvLines(text: string, limits: FileLimits): LinesResult {
 
 type ParsedRows = { ok: true; rows: CsvRow[] } | { ok: false; problems: InputProblem[] };
 
-function parseRows(text: string): ParsedRows {
+function parseRows(text: string, limits: FileLimits): ParsedRows {
   try {
     // One kind of line break: the parser counts CR and LF inside a quoted cell as two lines.
     const records = parse(text.replaceAll(/\r\n?/g, "\n"), {
       info: true,
       relax_column_count: true, // the count is checked below, where the line is known
       record_delimiter: "\n",
-    }) as unknown as { record: string[]; info: { lines: number } }[];
-    let last = 0;
+      skip_empty_lines: true,
+      to: limits.maxLines + 2, // the header and one too many: a huge file isn't read to its end
+    }) as unknown as { record: string[]; info: { lines: number; empty_lines: number } }[];
+    let before = { lines: 0, empty_lines: 0 };
     const rows = records.map(({ record, info }) => {
-      const line = last + 1;
-      last = info.lines;
+      const line = before.lines + 1 + info.empty_lines - before.empty_lines;
+      before = info;
       return { line, cells: record.map((cell) => cell.trim()) };
     });
     return { ok: true, rows: rows.filter((row) => row.cells.some((cell) => cell !== "")) };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const line = Number((error as { lines?: number }).lines ?? 1);
+    const line = (error as { lines?: number }).lines ?? 1;
     const detail =
       error.code === "CSV_QUOTE_NOT_CLOSED"
         ? "A quoted cell is not closed."

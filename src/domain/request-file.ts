@@ -117,7 +117,9 @@ function decodes(bytes: Uint8Array): string | null {
   }
 }
 
-/** The text, or the problem with the first line that isn't UTF-8. No UTF-8 sequence contains the byte of a line feed. */
+/**
+ * The text, or the problem with the first line that isn't UTF-8. No UTF-8 sequence contains the byte of a line feed.
+ */
 function decodeUtf8(bytes: Uint8Array): string | InputProblem {
   const text = decodes(bytes);
   if (text !== null) return text;

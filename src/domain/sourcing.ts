@@ -1,6 +1,7 @@
 /**
- * Where each line comes from: own stock of the region first, the rest bought. A line is met whole or not at all, and the
- * demand of all lines of a SKU is summed before anything is decided. Amounts are integer minor units, quantities stock units.
+ * Where each line comes from: own stock of the region first, the rest bought. A line is met whole or not at all, and
+ * the demand of all lines of a SKU is summed before anything is decided. Amounts are integer minor units, quantities
+ * stock units.
  */
 import { isoDate } from "./iso-date.ts";
 import { formatMoney } from "./money.ts";
@@ -41,7 +42,9 @@ interface Supply {
   readonly reason: string;
 }
 
-type Plan = { readonly ok: true; readonly supplies: readonly Supply[] } | { readonly ok: false; readonly reason: string };
+type Plan =
+  | { readonly ok: true; readonly supplies: readonly Supply[] }
+  | { readonly ok: false; readonly reason: string };
 
 /** What an allocation costs: all that is taken or bought for it, at its unit price, in minor units. */
 export function allocationAmount(allocation: { readonly orderQuantity: number; readonly unitPrice: number }): number {
@@ -49,13 +52,15 @@ export function allocationAmount(allocation: { readonly orderQuantity: number; r
 }
 
 /** The sum over all allocations in minor units. */
-export function totalOf(allocations: readonly { readonly orderQuantity: number; readonly unitPrice: number }[]): number {
+export function totalOf(
+  allocations: readonly { readonly orderQuantity: number; readonly unitPrice: number }[],
+): number {
   return allocations.reduce((sum, allocation) => sum + allocationAmount(allocation), 0);
 }
 
 /**
- * Sources for every line: allocations in the order of the lines, and the lines that can't be met, with the reason. Stock is
- * priced at list price, purchases at the supplier's price for the quantity ordered.
+ * Sources for every line: allocations in the order of the lines, and the lines that can't be met, with the reason.
+ * Stock is priced at list price, purchases at the supplier's price for the quantity ordered.
  */
 export function matchSources(lines: readonly ResolvedLine[], facts: SourcingFacts): Sources {
   const allocations: Allocation[] = [];
@@ -75,7 +80,8 @@ export function matchSources(lines: readonly ResolvedLine[], facts: SourcingFact
         plan = next;
         asked += line.quantity;
         met.push(line);
-      } else unresolved.push({ line: line.line, sku, reason: next.ok ? "The amount is too large to handle." : next.reason });
+      } else
+        unresolved.push({ line: line.line, sku, reason: next.ok ? "The amount is too large to handle." : next.reason });
     }
     if (!plan.ok || met.length === 0) continue;
     total += costOf(plan.supplies);
@@ -98,7 +104,10 @@ function foreign(line: ResolvedLine, facts: SourcingFacts): Plan {
   return { ok: false, reason: `${line.sku} is priced in ${line.currency}, the request in ${facts.currency}.` };
 }
 
-/** Sources for so many of one part, or why it can't be had. Nearest stock: in the region, the most available, then by id. */
+/**
+ * Sources for so many of one part, or why it can't be had. Nearest stock: in the region, the most available, then by
+ * id.
+ */
 function planSku(
   listPrice: number,
   quantity: number,
@@ -121,7 +130,10 @@ function planSku(
   const bought = chooseOffers(offers, missing, facts);
   if (bought.ok) return { ok: true, supplies: [...supplies, ...bought.purchases.map(purchaseSupply)] };
   const had = quantity - missing;
-  return { ok: false, reason: `${quantity} asked in all, ${had} in stock in ${facts.region}; for the rest ${bought.reason}.` };
+  return {
+    ok: false,
+    reason: `${quantity} asked in all, ${had} in stock in ${facts.region}; for the rest ${bought.reason}.`,
+  };
 }
 
 function stockSupply(place: StockFact, quantity: number, unitPrice: number, facts: SourcingFacts): Supply {
@@ -157,7 +169,9 @@ function shareOut(lines: readonly ResolvedLine[], supplies: readonly Supply[]): 
         ...(location === undefined ? {} : { location }),
         ...(supplier === undefined ? {} : { supplier }),
         orderQuantity: take + (last ? supply.surplus : 0),
-        ...{ unitPrice, availableOn, reason },
+        unitPrice,
+        availableOn,
+        reason,
       });
       missing -= take;
       used = last ? 0 : used + take;

@@ -29,13 +29,14 @@ const SPELLINGS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Words after a number that say how large a thing is rather than how many are wanted ("a fuse of 5 A"). */
-const MEASURES: ReadonlySet<string> = new Set([
-  ...["a", "amp", "amps", "ampere", "amperes", "ah", "ma", "v", "volt", "volts", "w", "watt", "watts", "kw", "hz"],
-  ...["mm", "cm", "m", "km", "inch", "inches", "in", "ft", "metre", "metres", "meter", "meters", "millimetre"],
-  ...["millimetres", "millimeter", "millimeters", "centimetre", "centimetres", "centimeter", "centimeters"],
-  ...["l", "litre", "litres", "liter", "liters", "ml", "cc", "kg", "kgs", "g", "gram", "grams", "kilogram"],
-  ...["kilograms", "bar", "psi", "nm", "degree", "degrees", "ton", "tons", "tonne", "tonnes", "t"],
-]);
+const MEASURES: ReadonlySet<string> = new Set(
+  [
+    "a amp amps ampere amperes ah ma v volt volts w watt watts kw hz",
+    "mm cm m km inch inches in ft metre metres meter meters millimetre millimetres millimeter millimeters",
+    "centimetre centimetres centimeter centimeters l litre litres liter liters ml cc",
+    "kg kgs g gram grams kilogram kilograms bar psi nm degree degrees ton tons tonne tonnes t",
+  ].flatMap((words) => words.split(" ")),
+);
 
 const CANONICAL: ReadonlyMap<string, string> = new Map(
   Object.entries(SPELLINGS).flatMap(([unit, spellings]) => spellings.map((spelling) => [spelling, unit] as const)),

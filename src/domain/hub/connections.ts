@@ -108,8 +108,8 @@ export function unackedOf(connection: Connection): { readonly events: number; re
 
 /**
  * Cuts the rows that follow `connection.scanned` into frames, as far as the window allows. `rows` are the log's rows
- * after `scanned`, in order and without a hole. A frame has at most `limits.frameBytes` with its envelope; an event that
- * no frame can carry becomes a `gap`. With `fullSince` set on return, an event waits for an acknowledgement.
+ * after `scanned`, in order and without a hole. A frame has at most `limits.frameBytes` with its envelope; an event
+ * that no frame can carry becomes a `gap`. With `fullSince` set on return, an event waits for an acknowledgement.
  */
 export function planFrames(
   connection: Connection,

@@ -137,11 +137,7 @@ export function parseServerFrame(message: string | ArrayBuffer, maxBytes: number
   return parse(message, maxBytes, serverFrame);
 }
 
-function parse<Frame>(
-  message: string | ArrayBuffer,
-  maxBytes: number,
-  schema: z.ZodType<Frame>,
-): ParsedFrame<Frame> {
+function parse<Frame>(message: string | ArrayBuffer, maxBytes: number, schema: z.ZodType<Frame>): ParsedFrame<Frame> {
   if (byteLengthOf(message) > maxBytes) {
     return { ok: false, code: CLOSE.tooBig, reason: `a frame has at most ${maxBytes} bytes` };
   }
