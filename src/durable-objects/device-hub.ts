@@ -43,6 +43,7 @@ import { defaultTopics, type HubIdentity } from "../domain/hub/routing.ts";
 import { connectedClients, type ConnectedClient } from "../domain/hub/state-cache.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
+import { commandOverSocket } from "../wiring/socket-commands.ts";
 import { IDENTITY_HEADER, identityOf, toNewEvents, type HubEvent } from "./hub-input.ts";
 import {
   appendEvents,
@@ -205,9 +206,8 @@ export class DeviceHub extends HubSockets {
   }
 
   /** Answers a client's command under the same rules as REST; the same command id never takes effect twice. */
-  protected async handleCommand(_identity: HubIdentity, frame: CommandFrame): Promise<ResultFrame> {
-    const reason = `no handler for ${frame.command}`;
-    return { type: "result", id: frame.id, status: "rejected", code: "UNSUPPORTED", reason };
+  private handleCommand(identity: HubIdentity, frame: CommandFrame): Promise<ResultFrame> {
+    return commandOverSocket(this.env, this.ctx, identity, frame);
   }
 
   private async onHello(ws: WebSocket, connection: Connection, hello: HelloFrame): Promise<void> {

@@ -134,7 +134,7 @@ export abstract class HubSockets extends DurableObject<Env> {
     const stored = ws.readyState === OPEN ? this.connectionOf(ws) : null;
     if (stored === null || !stored.greeted || stored.fullSince !== null) return null;
     let connection = stored;
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const isCurrent = fresh !== undefined && connection.scanned >= fresh.after;
       if (!isCurrent) connection = this.toldOfGap(ws, connection);
       const rows = isCurrent ? fresh.rows : rowsAfter(this.ctx.storage.sql, connection.scanned, PAGE_ROWS);

@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { ORDER_MAX_WAIT_MS } from "../config.ts";
 import { createContainer } from "../container.ts";
-import { findOrder, noteNextWake } from "../db/queries/orders.ts";
+import { findOrder } from "../db/queries/orders.ts";
 import { messageOf } from "../domain/errors.ts";
 import { begin, nextAction, requestCancel, settle, startSaga } from "../domain/order-saga.ts";
 import type { Outcome, SagaAction, SagaRules, SagaState } from "../domain/order-saga.ts";
@@ -14,6 +14,7 @@ import type { Env } from "../env.ts";
 import { log } from "../log.ts";
 import { nextDelayMs } from "../resilience/backoff.ts";
 import { closeOrder, compensateStep, fenceOrder } from "../services/order-compensations.ts";
+import { noteSleep } from "../services/orders.ts";
 import { probePurchase, runStep, type StepDeps } from "../services/order-steps.ts";
 import { suppliersOf } from "../services/suppliers.ts";
 import { stepDeps } from "../wiring/saga.ts";
@@ -52,7 +53,7 @@ export class OrderSaga extends DurableObject<Env> {
 
   /** Asks for cancellation: compensates what was done, unless the stock has moved or the order has ended. */
   async cancel(reason: string): Promise<void> {
-    await this.running;
+    while (this.running) await this.running;
     const known = readState(this.ctx.storage.sql);
     if (!known) return;
     this.save(requestCancel(known.state, reason), known.traceparent, this.now());
@@ -119,8 +120,12 @@ export class OrderSaga extends DurableObject<Env> {
 
   private async sleep(orderId: string, until: number): Promise<void> {
     await this.ctx.storage.setAlarm(until);
-    const container = createContainer(this.env, this.ctx);
-    await noteNextWake(container.db, orderId, new Date(until).toISOString());
+    try {
+      await noteSleep(createContainer(this.env, this.ctx), orderId, until);
+    } catch (error) {
+      // The alarm is set; without the note the cron only looks in too early.
+      log("warn", "saga.sleep_not_noted", { order: orderId, error: messageOf(error) });
+    }
   }
 
   private async perform(action: SagaAction, state: SagaState, traceparent: string): Promise<Outcome> {
