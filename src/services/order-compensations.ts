@@ -2,13 +2,13 @@
  * How each step of the order saga is undone, and how the order is closed. The fence comes first: after it no earlier
  * step can land, so what a compensation finds is final. Each undo is idempotent: it says done when nothing is left.
  */
-import { isCommitted, release } from "../db/queries/order-stock.ts";
+import { release } from "../db/queries/order-stock.ts";
 import { cancelPurchaseOrderRow, endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
 import { findSupplierUrl } from "../db/queries/suppliers.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { Outcome, SagaError, StepName } from "../domain/order-saga.ts";
 import { isoNow } from "./deps.ts";
-import { outcomeOfFault, SAGA_SCOPE, type StepContext, type StepDeps } from "./order-steps.ts";
+import { hasMoved, outcomeOfFault, SAGA_SCOPE, type StepContext, type StepDeps } from "./order-steps.ts";
 import { orderEnded } from "./orders.ts";
 import { reverseMove } from "./shipments.ts";
 
@@ -24,14 +24,17 @@ export async function fenceOrder(deps: StepDeps, context: Omit<StepContext, "ste
       writes: [raiseFence(order.id, fence, JSON.stringify(error), isoNow(deps))],
       audit: [{ actor: ACTOR, action: "order.cancelling", subject: `order/${order.id}`, after: error, reason: error.reason }],
     });
-    if (committed.ok) return { kind: "done" };
-    const now = await findOrder(deps.db, order.id);
-    const status = now?.order.status;
-    if (status === "Completed" || status === "Cancelled" || status === "NeedsAttention") return { kind: "ended", status };
-    return { kind: "unknown", reason: `the fence was refused: ${committed.code}` };
+    return committed.ok ? { kind: "done" } : await endedOr(deps, order.id, `the fence was refused: ${committed.code}`);
   } catch (fault) {
     return outcomeOfFault(fault);
   }
+}
+
+/** Refused: the order may have ended already, by a step whose reply was lost. */
+async function endedOr(deps: StepDeps, orderId: string, reason: string): Promise<Outcome> {
+  const status = (await findOrder(deps.db, orderId))?.order.status;
+  if (status === "Completed" || status === "Cancelled" || status === "NeedsAttention") return { kind: "ended", status };
+  return { kind: "unknown", reason };
 }
 
 /** Undoes one step. */
@@ -48,7 +51,7 @@ export async function compensateStep(deps: StepDeps, context: StepContext): Prom
 
 async function reverse(deps: StepDeps, context: StepContext): Promise<Outcome> {
   // After the fence this answer is final: the movement landed or it never will.
-  if (!(await isCommitted(deps.db, SAGA_SCOPE, context.key))) return { kind: "done" };
+  if (!(await hasMoved(deps, context))) return { kind: "done" };
   const { writes, events } = await reverseMove(deps, context.order, context.lines);
   return undo(deps, context, writes, events);
 }
@@ -105,7 +108,7 @@ export async function closeOrder(
     const committed = await deps.commit({
       trace,
       inbox: { scope: SAGA_SCOPE, id: `${order.id}:close`, bodyHash: status },
-      writes: [endOrder(order.id, { from, fence, to: status, at })],
+      writes: [endOrder(order.id, { from, fence, to: status, at, error: error && JSON.stringify(error) })],
       audit: [
         {
           actor: ACTOR,
@@ -116,7 +119,7 @@ export async function closeOrder(
       ],
       events: [...orderEnded(deps, order, status), ...errorOccurred(order, error, at)],
     });
-    return committed.ok ? { kind: "done" } : { kind: "unknown", reason: committed.code };
+    return committed.ok ? { kind: "done" } : await endedOr(deps, order.id, `closing was refused: ${committed.code}`);
   } catch (fault) {
     return outcomeOfFault(fault);
   }

@@ -46,12 +46,16 @@ export async function runStep(deps: StepDeps, context: StepContext): Promise<Out
   }
 }
 
+/** Faults that leave open whether the other side carried the call out. */
+const UNANSWERED: ReadonlySet<ErrorCode> = new Set(["DEPENDENCY_FAILED", "INTERNAL", "DEADLINE_EXCEEDED"]);
+
 /** A fault's outcome: an open breaker is no attempt; what a dependency didn't answer is unknown; the rest failed. */
 export function outcomeOfFault(error: unknown): Outcome {
   if (error instanceof AppError) {
     if (error.code === "CIRCUIT_OPEN") return { kind: "blocked", retryAfterMs: (error.retryAfterSeconds ?? 30) * 1000 };
-    if (error.code === "DEPENDENCY_FAILED" || error.code === "INTERNAL" || error.code === "DEADLINE_EXCEEDED") {
-      return { kind: "unknown", reason: error.message };
+    if (error.retryable && UNANSWERED.has(error.code)) {
+      const retryAfter = error.retryAfterSeconds === undefined ? {} : { retryAfterMs: error.retryAfterSeconds * 1000 };
+      return { kind: "unknown", reason: error.message, ...retryAfter };
     }
     return { kind: "failed", code: error.code, reason: error.message, retryable: error.retryable };
   }
@@ -78,13 +82,22 @@ async function reserveStep(deps: StepDeps, context: StepContext): Promise<Outcom
 }
 
 async function moveStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
-  if (await isCommitted(deps.db, SAGA_SCOPE, context.key)) return { kind: "done" };
+  if (await hasMoved(deps, context)) return { kind: "done" };
   const { writes, events } = await moveStock(deps, context.order, context.lines);
   const committed = await commitStep(deps, context, writes, events);
   if (!committed.ok && committed.code === "CONFLICT") {
     return { kind: "failed", code: "CONFLICT", reason: "the bins changed while picking", retryable: true };
   }
   return outcomeOf(committed);
+}
+
+/** The stock moves once, under the key of whichever round: a batch of an earlier one may have landed late. */
+export async function hasMoved(deps: StepDeps, { order, key }: StepContext): Promise<boolean> {
+  const round = Number(key.slice(key.lastIndexOf(":") + 1));
+  for (let earlier = 0; earlier <= round; earlier++) {
+    if (await isCommitted(deps.db, SAGA_SCOPE, `${order.id}:move:${earlier}`)) return true;
+  }
+  return false;
 }
 
 async function completeStep(deps: StepDeps, context: StepContext): Promise<Outcome> {

@@ -69,13 +69,21 @@ export function passCompensation(orderId: string, fence: number, step: string, a
   };
 }
 
+/** `error`: JSON of what went wrong, kept if the fence hasn't noted it already. */
 export function endOrder(
   orderId: string,
-  q: { from: "Pending" | "Cancelling"; fence: number; to: "Completed" | "Cancelled" | "NeedsAttention"; at: string },
+  q: {
+    from: "Pending" | "Cancelling";
+    fence: number;
+    to: "Completed" | "Cancelled" | "NeedsAttention";
+    at: string;
+    error?: string | null;
+  },
 ): GuardedWrite {
   return {
-    statement: sql`UPDATE orders SET status = ${q.to}, step = 'ended', next_wake_at = NULL, updated_at = ${q.at},
-        version = version + 1 WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}`,
+    statement: sql`UPDATE orders SET status = ${q.to}, step = 'ended', error = COALESCE(error, ${q.error ?? null}),
+        next_wake_at = NULL, updated_at = ${q.at}, version = version + 1
+      WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}`,
     expect: { rows: 1, otherwise: "FENCED" },
   };
 }

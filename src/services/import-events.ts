@@ -1,0 +1,81 @@
+/**
+ * What an import tells: devices hear of each part and each place that they may already show, the cache drops what became
+ * stale at once and again later, and one ImportCompleted ends it. New parts and new places are announced to no device.
+ */
+import { CATALOG_KEY, partKey } from "../cache/parts-cache.ts";
+import { CACHE_SECOND_DROP_MS, OUTBOX_POLL_MS } from "../config.ts";
+import { inventoryUpdated } from "../db/queries/inventory.ts";
+import { movementQuantity, type StockPlan, type StockRecord } from "../db/queries/import-stock.ts";
+import { partUpdated } from "../db/queries/part-writes.ts";
+import type { AnyEventDraft } from "../db/unit-of-work.ts";
+
+/** Keys of one message: a consumer's turn has 1,000 KV operations. */
+const KEYS_PER_DROP = 500;
+
+export interface Announcements {
+  readonly events: readonly AnyEventDraft[];
+  /** Everything that became stale in the cache. */
+  readonly stale: readonly string[];
+  /** What of it the events themselves don't drop. */
+  readonly unheard: readonly string[];
+}
+
+export const NO_ANNOUNCEMENTS: Announcements = { events: [], stale: [], unheard: [] };
+
+/** PartUpdated for each part that existed and changed. New parts are in no cached view, but make the lists stale. */
+export function announceParts(updatedSkus: readonly string[], createdCount: number, at: string): Announcements {
+  if (updatedSkus.length + createdCount === 0) return NO_ANNOUNCEMENTS;
+  const stale = [CATALOG_KEY, ...updatedSkus.map(partKey)];
+  return { events: updatedSkus.map((sku) => partUpdated(sku, at)), stale, unheard: updatedSkus.length === 0 ? stale : [] };
+}
+
+/** InventoryUpdated for each changed bin of a place that had a level before. Cached parts show stock, so all are stale. */
+export function announceStock(plan: StockPlan, records: readonly StockRecord[], source: string, at: string): Announcements {
+  const events: AnyEventDraft[] = [];
+  const changed = new Set<string>();
+  const heard = new Set<string>();
+  for (const record of records) {
+    const difference = plan.differences.get(record.at);
+    if (!difference) continue;
+    changed.add(record.sku);
+    if (difference.is_known === 0 || (difference.is_new === 1 && record.quantity === 0)) continue;
+    heard.add(record.sku);
+    const { sku, location, bin, movement_id: movementId } = record;
+    const change = { sku, location, bin, quantity: 0, kind: "import", source, movementId, at } as const;
+    const draft = inventoryUpdated(change, difference.region);
+    events.push({ ...draft, fill: { ...draft.fill, "$.data.quantity_change": movementQuantity(movementId) } });
+  }
+  const unheard = [...changed].filter((sku) => !heard.has(sku));
+  return { events, stale: [...changed].map(partKey), unheard: unheard.map(partKey) };
+}
+
+/** What only cached views show, such as offers: no device keeps it. */
+export function announceViews(skus: Iterable<string>, more: readonly string[] = []): Announcements {
+  const stale = [...more, ...[...new Set(skus)].map(partKey)];
+  return { events: [], stale, unheard: stale };
+}
+
+/**
+ * Drops of these keys: at once, and again when no reader can put back an old value any more. Of very many keys each
+ * message is due one poll after the one before, so that a consumer's turn holds few of them.
+ */
+export function cacheDrops({ stale, unheard }: Announcements, nowMs: number): AnyEventDraft[] {
+  return [...drops(unheard, nowMs, 0), ...drops(stale, nowMs, CACHE_SECOND_DROP_MS)];
+}
+
+function drops(keys: readonly string[], nowMs: number, delayMs: number): AnyEventDraft[] {
+  const messages: AnyEventDraft[] = [];
+  for (let from = 0; from < keys.length; from += KEYS_PER_DROP) {
+    const some = keys.slice(from, from + KEYS_PER_DROP);
+    const dueInMs = delayMs + messages.length * OUTBOX_POLL_MS;
+    messages.push({
+      type: "CacheDropDue",
+      subject: `cache/${some[0] ?? ""}`,
+      region: null,
+      sequence: 0,
+      data: { keys: some, timestamp: new Date(nowMs).toISOString() },
+      ...(dueInMs === 0 ? {} : { notBefore: nowMs + dueInMs }),
+    });
+  }
+  return messages;
+}

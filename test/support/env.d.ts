@@ -1,0 +1,7 @@
+/** What the test configuration binds besides wrangler.toml. */
+declare namespace Cloudflare {
+  interface Env {
+    readonly TEST_MIGRATIONS: import("cloudflare:test").D1Migration[];
+    readonly AUTH_PRIVATE_JWK: string;
+  }
+}
