@@ -26,13 +26,3 @@ export async function checkHealth(dependency: string, checks: HealthChecks, cloc
       new AppError("DEPENDENCY_FAILED", `${dependency} didn't answer its health check in time`, { retryable: true }),
   );
 }
-
-/** `GET {url}/health`: any 2xx is healthy. Rejects when the network does. */
-export async function isUrlHealthy(url: string): Promise<boolean> {
-  const response = await fetch(`${url.replace(/\/+$/, "")}/health`, {
-    redirect: "manual",
-    signal: AbortSignal.timeout(SUPPLIER_TIMEOUT_MS),
-  });
-  await response.body?.cancel();
-  return response.ok;
-}

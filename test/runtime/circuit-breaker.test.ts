@@ -143,7 +143,7 @@ describe("the health check", () => {
 
   it("asks a supplier at {url}/health, once, under any name", async ({ expect }) => {
     const dependency = await addSupplier("Ölwerk 100%", "https://oil.example/api/");
-    const fetched = answerHealthWith(async () => new Response("fine"));
+    const fetched = answerHealthWith(async () => Response.json({ status: "ok" }));
     await fail(clientOf(dependency), 5);
     await runDurableObjectAlarm(stubOf(dependency));
     expect(fetched.mock.calls.map(([url]) => url)).toEqual(["https://oil.example/api/health"]);
@@ -151,6 +151,7 @@ describe("the health check", () => {
   });
 
   it.for([
+    ["answers a page instead of its health", async () => new Response("<p>fine</p>")],
     ["answers 503", async () => new Response("no", { status: 503 })],
     ["sends elsewhere", async () => Response.redirect("https://elsewhere.example/", 302)],
     ["can't be reached", () => Promise.reject(new TypeError("Network connection lost."))],
