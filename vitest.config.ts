@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { buildSupplier } from "./scripts/build-supplier.ts";
+import { readAdventureWorks } from "./test/support/adventureworks.ts";
 
 const migrations = await readD1Migrations("./migrations");
 const supplier = await buildSupplier();
@@ -9,8 +10,10 @@ const signingKey = JSON.stringify(
   generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }),
 );
 
+type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
 /** A project whose tests run inside workerd, with the bindings of wrangler.toml. */
-function inWorkerd(name: string, include: string[]) {
+function inWorkerd(name: string, include: string[], bindings: Readonly<Record<string, Json>> = {}) {
   return {
     plugins: [
       cloudflareTest({
@@ -26,6 +29,7 @@ function inWorkerd(name: string, include: string[]) {
             DECISION_ENGINE: "rules",
             AUTH_PRIVATE_JWK: signingKey,
             TEST_MIGRATIONS: migrations,
+            ...bindings,
           },
         },
       }),
@@ -47,6 +51,8 @@ export default defineConfig({
       { test: { name: "local", include: ["test/local/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
       inWorkerd("runtime", ["test/runtime/**/*.test.ts"]),
       inWorkerd("patterns", ["test/patterns/**/*.test.ts"]),
+      inWorkerd("faults", ["test/faults/**/*.test.ts"]),
+      inWorkerd("real-data", ["test/real-data/**/*.test.ts"], { TEST_DATA: readAdventureWorks(import.meta.dirname) }),
     ],
   },
 });

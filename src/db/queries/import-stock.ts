@@ -3,10 +3,10 @@
  * the batch runs, so SUM(movement) = on_hand = SUM(bins) holds whatever happened since the file was read. All rows of
  * a place must stand in one chunk: its level is changed, and checked against what is reserved, once.
  */
-import { sql } from "drizzle-orm";
+import { sql, type SQL } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
-import type { Chunk, ImportRecord } from "./import-chunks.ts";
+import { chunksOf, type Chunk, type ImportRecord } from "./import-chunks.ts";
 import { rowsOf } from "./imports.ts";
 
 export interface StockRecord extends ImportRecord {
@@ -32,7 +32,7 @@ export interface StockDifference {
 }
 
 /** The rows that change something. */
-export function stockDifferences(db: Database, chunk: Chunk): Promise<StockDifference[]> {
+function stockDifferences(db: Database, chunk: Chunk): Promise<StockDifference[]> {
   return db.all<StockDifference>(sql`
     SELECT f.at, b.sku IS NULL AS is_new, l.sku IS NOT NULL AS is_known, p.region
     FROM ${rows(chunk)} JOIN locations p ON p.id = f.location LEFT JOIN ${BIN} LEFT JOIN ${LEVEL}
@@ -47,7 +47,7 @@ export interface ShortPlace {
 }
 
 /** The places that would hold less than is reserved there. */
-export function shortPlaces(db: Database, chunk: Chunk): Promise<ShortPlace[]> {
+function shortPlaces(db: Database, chunk: Chunk): Promise<ShortPlace[]> {
   return db.all<ShortPlace>(sql`
     SELECT f.sku, f.location, l.on_hand + SUM(f.quantity - COALESCE(b.quantity, 0)) AS on_hand, l.reserved
     FROM ${rows(chunk)} JOIN ${LEVEL} LEFT JOIN ${BIN} GROUP BY f.sku, f.location
@@ -55,8 +55,8 @@ export function shortPlaces(db: Database, chunk: Chunk): Promise<ShortPlace[]> {
 }
 
 /** Movements, level and bins of one chunk, in this order: the first two read the bins as they were. */
-export function stockWrites(chunk: Chunk<StockRecord>, source: string, at: string): GuardedWrite[] {
-  const places = new Set(chunk.rows.map((row) => JSON.stringify([row.sku, row.location]))).size;
+function stockWrites(chunk: Chunk<StockRecord>, source: string, at: string): GuardedWrite[] {
+  const places = new Set(chunk.rows.map(placeOf)).size;
   return [
     {
       statement: sql`INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)
@@ -78,4 +78,46 @@ export function stockWrites(chunk: Chunk<StockRecord>, source: string, at: strin
       expect: { rows: chunk.rows.length, otherwise: "CONFLICT" },
     },
   ];
+}
+
+export interface StockPlan {
+  readonly created: ReadonlySet<number>;
+  readonly updated: ReadonlySet<number>;
+  /** By line: what differs. */
+  readonly differences: ReadonlyMap<number, StockDifference>;
+  readonly short: readonly ShortPlace[];
+  readonly writes: readonly GuardedWrite[];
+}
+
+/** Compares the file with what lies there. The chunks are cut by `placeOf`, of rows grouped by it. */
+export async function planStock(
+  db: Database,
+  chunks: readonly Chunk<StockRecord>[],
+  { source, at }: { readonly source: string; readonly at: string },
+): Promise<StockPlan> {
+  const differences = new Map<number, StockDifference>();
+  const short: ShortPlace[] = [];
+  for (const chunk of chunks) {
+    for (const difference of await stockDifferences(db, chunk)) differences.set(difference.at, difference);
+    short.push(...(await shortPlaces(db, chunk)));
+  }
+  const found = [...differences.values()];
+  const rowsToWrite = chunks.flatMap((chunk) => chunk.rows.filter((row) => differences.has(row.at)));
+  return {
+    created: new Set(found.filter((one) => one.is_new === 1).map((one) => one.at)),
+    updated: new Set(found.filter((one) => one.is_new === 0).map((one) => one.at)),
+    differences,
+    short,
+    writes: chunksOf(rowsToWrite, placeOf).flatMap((chunk) => stockWrites(chunk, source, at)),
+  };
+}
+
+/** The place of a row: rows of one place are written together. */
+export function placeOf(row: { readonly sku: string; readonly location: string }): string {
+  return JSON.stringify([row.sku, row.location]);
+}
+
+/** The quantity of a movement inside its own batch: 0 when the bin held the wanted quantity already. */
+export function movementQuantity(movementId: string): SQL {
+  return sql`SELECT COALESCE((SELECT quantity FROM stock_movements WHERE id = ${movementId}), 0)`;
 }
