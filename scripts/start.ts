@@ -1,0 +1,108 @@
+/**
+ * `npm start`: everything up on one port of this machine, with its state in one folder. Either it says "ready", or it
+ * ends with 1 and one line on stderr that says what to do.
+ */
+import { createServer } from "node:net";
+import { parseSettings } from "../src/config.ts";
+import { messageOf } from "../src/domain/errors.ts";
+import { applyMigrations } from "./migrate.ts";
+import { configuredVars, startRuntime, withDatabase, type Runtime } from "./runtime.ts";
+import { personas, seedOnce } from "./seed.ts";
+import { openStateFolder } from "./state-folder.ts";
+
+const DEFAULT_PORT = "8787";
+const DEFAULT_STATE = ".waybill";
+const CRON_MS = 60_000;
+const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
+const OVERRIDABLE = ["HUB_SHARDS", "RELAY_SHARDS"] as const;
+
+let stopping = false;
+
+// First, so that it comes before miniflare's own listeners, which end with 130 and 143.
+for (const signal of STOP_SIGNALS) process.on(signal, () => process.exit(0));
+
+try {
+  await start();
+} catch (error) {
+  console.error(`Waybill can't start. ${messageOf(error)}`);
+  process.exit(1);
+}
+
+async function start(): Promise<void> {
+  const port = portFrom(process.env["PORT"] ?? DEFAULT_PORT);
+  const stateDir = process.env["WAYBILL_STATE"] || DEFAULT_STATE;
+  const folder = await openStateFolder(stateDir);
+  const vars = checkedVars(folder.privateJwk);
+  await refuseTakenPort(port);
+
+  // Before anything serves, so that no request or alarm meets a database that isn't there yet.
+  const everyone = await withDatabase(stateDir, async (db) => {
+    await applyMigrations(db);
+    await seedOnce(db, Date.now());
+    return (await personas(db)).map(({ id, role, region }) => `${id} ${role} ${region ?? "-"}`);
+  });
+  const runtime = await startRuntime({ port, stateDir, vars, log: (line) => stopping || console.log(line) });
+  const stop = async () => {
+    if (stopping) return;
+    stopping = true;
+    await runtime.stop();
+    folder.release();
+    process.exit(0);
+  };
+  for (const signal of STOP_SIGNALS) {
+    process.removeAllListeners(signal); // miniflare's end the process before the platform has stopped
+    process.on(signal, () => void stop());
+  }
+  console.log([`Waybill ready ${runtime.url} state=${stateDir}`, ...everyone].join("\n"));
+
+  // The platform fires no crons locally. The first at once: after a restart it revives what was under way.
+  void tick(runtime);
+  setInterval(() => void tick(runtime), CRON_MS);
+}
+
+async function tick({ mf }: Runtime): Promise<void> {
+  try {
+    const { outcome } = await (await mf.getWorker()).scheduled({ cron: "* * * * *" });
+    if (outcome !== "ok") console.error(`The cron ended with "${outcome}"; it runs again in a minute.`);
+  } catch (error) {
+    if (stopping) return; // the platform went away under it, as it should
+    console.error(`The cron could not run (${messageOf(error)}); it runs again in a minute.`);
+  }
+}
+
+function portFrom(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw new Error(`PORT must be a whole number from 1 to 65535, not "${text}": PORT=${DEFAULT_PORT} npm start`);
+}
+
+/** The variables on top of wrangler.toml's, checked as the app itself checks them. */
+function checkedVars(privateJwk: string): Record<string, string> {
+  const vars: Record<string, string> = {
+    ENVIRONMENT: "development",
+    DECISION_ENGINE: "rules",
+    AUTH_PRIVATE_JWK: privateJwk,
+  };
+  for (const name of OVERRIDABLE) {
+    const value = process.env[name];
+    if (value !== undefined) vars[name] = value;
+  }
+  parseSettings({ ...configuredVars(), ...vars });
+  return vars;
+}
+
+async function refuseTakenPort(port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const probe = createServer();
+  probe.once("error", reject).listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+  try {
+    await promise;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const what = code === "EADDRINUSE" ? "is in use" : `can't be used (${messageOf(error)})`;
+    throw new Error(
+      `Port ${port} ${what}. Stop what listens there, or choose another: PORT=${(port % 65_535) + 1} npm start`,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,75 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { it, onTestFinished } from "vitest";
+import { applyMigrations } from "../../scripts/migrate.ts";
+import { personas, seedOnce } from "../../scripts/seed.ts";
+import { temporaryFolder } from "./start-process.ts";
+
+const NOW = Date.parse("2026-11-23T12:00:00Z");
+
+async function emptyDatabase() {
+  const script = "export default {}";
+  const mf = new Miniflare(convertV4MiniflareOptions({ modules: true, script, d1Databases: ["DB"], cf: false }));
+  onTestFinished(() => mf.dispose());
+  return mf.getD1Database("DB");
+}
+
+function folderWith(files: Readonly<Record<string, string>>): string {
+  const folder = join(temporaryFolder(), "migrations");
+  mkdirSync(folder);
+  for (const [name, sql] of Object.entries(files)) writeFileSync(join(folder, name), sql);
+  return folder;
+}
+
+const TRIGGER = `CREATE TABLE a (n INTEGER);
+CREATE TRIGGER doubled AFTER INSERT ON a BEGIN
+  UPDATE a SET n = n * 2 WHERE rowid = new.rowid; -- a statement; within
+END;`;
+
+it("migrations apply in the order of their names, triggers included, and only once", async ({ expect }) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({ "0002_row.sql": "INSERT INTO a(n) VALUES (21);", "0001_table.sql": TRIGGER });
+  expect(await applyMigrations(db, folder)).toEqual(["0001_table.sql", "0002_row.sql"]);
+  expect(await applyMigrations(db, folder)).toEqual([]);
+  expect((await db.prepare("SELECT n FROM a").all()).results).toEqual([{ n: 42 }]);
+  const { results } = await db.prepare("SELECT id, name FROM d1_migrations ORDER BY id").all();
+  expect(results).toEqual([
+    { id: 1, name: "0001_table.sql" },
+    { id: 2, name: "0002_row.sql" },
+  ]);
+});
+
+it("a migration that fails is named, leaves nothing of itself, and is tried again", async ({ expect }) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({ "0001_half.sql": "CREATE TABLE a (n INTEGER);\nINSERT INTO missing VALUES (1);" });
+  await expect(applyMigrations(db, folder)).rejects.toThrow(
+    /^Migration 0001_half\.sql failed: .*no such table: missing/,
+  );
+  expect((await db.prepare("SELECT name FROM d1_migrations").all()).results).toEqual([]);
+  writeFileSync(join(folder, "0001_half.sql"), "CREATE TABLE a (n INTEGER);");
+  expect(await applyMigrations(db, folder)).toEqual(["0001_half.sql"]);
+});
+
+it("the demo data loads into D1 once; the second time nothing is written", async ({ expect }) => {
+  const db = await emptyDatabase();
+  await applyMigrations(db);
+  expect(await seedOnce(db, NOW)).toBe(true);
+  const before = await db.prepare("SELECT * FROM audit").all();
+  expect(before.results).toEqual([
+    expect.objectContaining({ at: "2026-11-23T12:00:00.000Z", action: "DemoDataSeeded" }),
+  ]);
+  expect(await seedOnce(db, NOW + 1)).toBe(false);
+  expect((await db.prepare("SELECT * FROM audit").all()).results).toEqual(before.results);
+  expect((await personas(db))[0]).toEqual({ id: "tech-north", role: "technician", region: "north" });
+});
+
+it("demo data that can't be loaded is one clear line, and nothing of it stays", async ({ expect }) => {
+  const db = await emptyDatabase();
+  await applyMigrations(db);
+  await db.prepare("INSERT INTO suppliers(id, name) VALUES ('acme', 'Another Acme')").run();
+  await expect(seedOnce(db, NOW)).rejects.toThrow(
+    /^The demo data can't be loaded: .*UNIQUE constraint failed: suppliers\.id/,
+  );
+  expect(await db.prepare("SELECT count(*) AS n FROM parts").first("n")).toBe(0);
+});
