@@ -9,6 +9,8 @@ const metadataSchema = z.object({
   requester_kind: z.enum(["person", "device"]),
   request_number: z.string().min(1),
   traceparent: z.string().min(1),
+  /** SHA-256 of the file, hex: the same key with another file is told apart. */
+  body_hash: z.string().min(1),
 });
 
 export interface StoredUpload extends z.output<typeof metadataSchema> {
@@ -17,14 +19,22 @@ export interface StoredUpload extends z.output<typeof metadataSchema> {
   readonly bytes: number;
 }
 
-/** Keeps the file before anything else happens: what was sent is never lost, even when it is rubbish. */
+/**
+ * Keeps the file before anything else happens: what was sent is never lost, even when it is rubbish. A file that is
+ * there already stays as it is: false.
+ */
 export async function putUpload(
   bucket: R2Bucket,
   upload: Omit<StoredUpload, "bytes">,
   body: Uint8Array,
-): Promise<void> {
+): Promise<boolean> {
   const { object_key, content_type, ...metadata } = upload;
-  await bucket.put(object_key, body, { httpMetadata: { contentType: content_type }, customMetadata: metadata });
+  const put = await bucket.put(object_key, body, {
+    httpMetadata: { contentType: content_type },
+    customMetadata: metadata,
+    onlyIf: new Headers({ "if-none-match": "*" }),
+  });
+  return put !== null;
 }
 
 /** What a kept file says of itself; null when there is none, or it wasn't put there as an upload. */

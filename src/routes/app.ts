@@ -26,11 +26,15 @@ export function createApp(): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
     defaultHook: (result, c) => {
       if (result.success) return undefined;
-      const inBody = result.target === "json";
-      const problems: InputProblem[] = result.error.issues.map((issue) => ({
-        pointer: `${inBody ? "" : `/${result.target}`}${issue.path.map((key) => `/${escape(String(key))}`).join("")}`,
-        detail: issue.message,
-      }));
+      // An id that can't be one names nothing: a path like any other that leads nowhere.
+      if (result.target === "param") return problem(c, { code: "NOT_FOUND", detail: "no such thing: the path names nothing of ours" });
+      const root = result.target === "json" ? "" : `/${result.target}`;
+      const problems: InputProblem[] = result.error.issues.flatMap((issue) => {
+        const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
+        const pointer = root + issue.path.map((key) => `/${escape(String(key))}`).join("");
+        if (unknown.length === 0) return { pointer, detail: issue.message };
+        return unknown.map((key) => ({ pointer: `${pointer}/${escape(key)}`, detail: "unknown: leave it out" }));
+      });
       return problem(c, { code: "VALIDATION", detail: "see errors: each names the field and what it must be", problems });
     },
   });

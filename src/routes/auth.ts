@@ -1,5 +1,6 @@
 /** Tokens: client credentials of a device; in development also a token for any persona. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { createMiddleware } from "hono/factory";
 import { MAX_JSON_BYTES, TOKEN_LIFE_S } from "../config.ts";
 import { findDevice, findDevicePrincipal, findPersonPrincipal, listPersonas } from "../db/queries/people.ts";
 import { AppError } from "../domain/errors.ts";
@@ -9,6 +10,12 @@ import type { Container } from "../container.ts";
 import type { AppEnv } from "./app-env.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { createRoute, json, problems, z } from "./openapi.ts";
+
+/** Outside of development these routes don't exist: nothing of theirs runs, not even the validation. */
+const developmentOnly = createMiddleware<AppEnv>(async (c, next) => {
+  if (c.get("container").settings.ENVIRONMENT !== "development") throw new AppError("NOT_FOUND", "no such route");
+  await next();
+});
 
 const tokenView = z.object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int() });
 
@@ -42,7 +49,7 @@ const devToken = createRoute({
   path: "/dev/token",
   tags: ["development"],
   hide: true,
-  middleware: [bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  middleware: [developmentOnly, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: {
     body: {
       required: true,
@@ -57,6 +64,7 @@ const personas = createRoute({
   path: "/dev/personas",
   tags: ["development"],
   hide: true,
+  middleware: [developmentOnly] as const,
   responses: {
     200: json(
       z.object({ data: z.array(z.object({ id: z.string(), role: z.string(), region: z.string().nullable() })) }),
@@ -79,7 +87,6 @@ export function registerAuth(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(devToken, async (c) => {
     const container = c.get("container");
-    onlyInDevelopment(container);
     const { subject } = c.req.valid("json");
     const principal = (await findPersonPrincipal(container.db, subject)) ?? (await findDevicePrincipal(container.db, subject));
     if (!principal) throw new AppError("NOT_FOUND", `no persona ${subject}; GET /dev/personas lists them`);
@@ -88,14 +95,8 @@ export function registerAuth(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(personas, async (c) => {
     const container = c.get("container");
-    onlyInDevelopment(container);
     return c.json({ data: await listPersonas(container.db) }, 200);
   });
-}
-
-/** Outside of development these routes don't exist. */
-function onlyInDevelopment(container: Container): void {
-  if (container.settings.ENVIRONMENT !== "development") throw new AppError("NOT_FOUND", "no such route");
 }
 
 async function answer(container: Container, principal: Principal) {

@@ -61,7 +61,9 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
     const { env, settings, db } = c.get("container");
     const principal = c.get("principal");
     const region = principal.region ?? c.req.valid("query").region;
-    if (region === undefined) return problem(c, { code: "VALIDATION", detail: "you cover every region: say which, ?region=" }) as never;
+    if (region === undefined || !(await listRegionIds(db)).includes(region)) {
+      return problem(c, { code: "VALIDATION", detail: "you cover every region: say which one that exists, ?region=" }) as never;
+    }
     const name = hubName(region, shardOf(principal.subject, settings.HUB_SHARDS));
     const { epoch, seq } = await env.HUB.get(env.HUB.idFromName(name)).position();
     const rows = await listRequests(db, {
@@ -85,7 +87,9 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
       return problem(c, { code: "FORBIDDEN", detail: `role ${principal.role} may not open a socket` });
     }
     const region = principal.region ?? c.req.query("region");
-    if (region === undefined) return problem(c, { code: "VALIDATION", detail: "you cover every region: say which, ?region=" });
+    if (region === undefined || !(await listRegionIds(container.db)).includes(region)) {
+      return problem(c, { code: "VALIDATION", detail: "you cover every region: say which one that exists, ?region=" });
+    }
     const { env, settings } = container;
     const headers = new Headers(c.req.raw.headers);
     headers.delete("authorization");

@@ -60,7 +60,6 @@ const create = createRoute({
   description: "For a manager, up to their own self-approval limit. Above it send a request: it finds its approvers.",
   middleware: [requires("orders.create"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: {
-    headers: z.object({ "idempotency-key": z.string().optional() }),
     body: {
       required: true,
       content: {

@@ -115,19 +115,25 @@ export function refused(c: Context<AppEnv>, refusal: Refusal): Response {
 
 /** The last handler: turns whatever was thrown into a problem. */
 export function onError(error: Error, c: Context<AppEnv>): Response {
-  if (error instanceof AppError) {
-    if (error.code === "INTERNAL") logFault(error, c);
-    const detail = error.code === "INTERNAL" ? "something went wrong on our side; try again" : error.message;
+  const thrown = originOf(error);
+  if (thrown instanceof AppError) {
+    if (thrown.code === "INTERNAL") logFault(thrown, c);
+    const detail = thrown.code === "INTERNAL" ? "something went wrong on our side; try again" : thrown.message;
     const headers: Record<string, string> =
-      error.retryAfterSeconds === undefined ? {} : { "retry-after": String(error.retryAfterSeconds) };
-    return problem(c, { code: error.code, detail, headers });
+      thrown.retryAfterSeconds === undefined ? {} : { "retry-after": String(thrown.retryAfterSeconds) };
+    return problem(c, { code: thrown.code, detail, headers });
   }
   if (error instanceof HTTPException) {
     const code = codeOfStatus(error.status);
     return problem(c, { code, detail: error.message || titleOf(code) });
   }
-  logFault(error, c);
+  logFault(thrown, c);
   return problem(c, { code: "INTERNAL", detail: "something went wrong on our side; try again" });
+}
+
+/** The query builder wraps what the database threw, even our own 504, in an error that quotes the caller's values. */
+function originOf(error: Error): Error {
+  return error.cause instanceof Error && !(error instanceof AppError) ? originOf(error.cause) : error;
 }
 
 function logFault(error: Error, c: Context<AppEnv>): void {

@@ -10,6 +10,7 @@ import { storyOf } from "../services/timeline.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { taggedJson } from "./etag.ts";
+import { idempotencyKeyOf } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -30,7 +31,7 @@ const create = createRoute({
   },
   responses: {
     202: json(z.object({ request_id: z.string(), status: z.enum(REQUEST_STATUSES) }), "Accepted; Location says where to look"),
-    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
   },
 });
 
@@ -108,8 +109,10 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
     const created = await createRequest(c.get("container"), principal, c.req.valid("json"), {
       trace: c.get("trace"),
       actor: { id: principal.subject, kind: principal.kind },
+      idempotencyKey: idempotencyKeyOf(c.req.header("idempotency-key")),
     });
     if (!created.ok) return refused(c, created) as never;
+    if (created.replayed) c.header("idempotent-replayed", "true");
     c.header("location", `/api/requests/${created.request.id}`);
     return c.json({ request_id: created.request.id, status: requestSummary(created.request).status }, 202);
   });

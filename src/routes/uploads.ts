@@ -1,6 +1,7 @@
 /** Uploads: the file is kept first, whatever it holds; then it becomes a request, once. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_UPLOAD_BYTES } from "../config.ts";
+import { sha256Bytes } from "../container.ts";
 import { AppError } from "../domain/errors.ts";
 import { REQUEST_FILE_TYPES } from "../domain/request-file.ts";
 import { REQUEST_STATUSES, type RequestStatus } from "../domain/request.ts";
@@ -37,7 +38,7 @@ const upload = createRoute({
       z.object({ upload_id: z.string(), request_id: z.string(), status: z.enum(REQUEST_STATUSES) }),
       "Kept and registered; Location says where to look",
     ),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
   },
 });
 
@@ -63,7 +64,7 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
     const contentType = c.req.header("content-type") ?? "text/plain";
     const extension = EXTENSIONS[contentType.split(";")[0]?.trim().toLowerCase() ?? ""] ?? "bin";
     const objectKey = `uploads/${place.region}/${deviceId}/${name}.${extension}`;
-    await keepUpload(
+    const kept = await keepUpload(
       container,
       {
         object_key: objectKey,
@@ -75,9 +76,11 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
         requester_kind: principal.kind,
         request_number: query.request_number ?? `upl_${name}`,
         traceparent: c.get("trace").traceparent,
+        body_hash: await sha256Bytes(body),
       },
       body,
     );
+    if (!kept.ok) return refused(c, kept) as never;
     announceUpload(container, objectKey, body.byteLength);
     const registered = await registerKeptUpload(container, objectKey);
     if (!registered.ok) return refused(c, registered) as never;

@@ -113,6 +113,7 @@ async function purchase(deps: StepDeps, context: StepContext): Promise<Outcome> 
   const draft = draftPurchaseOrder(context.order, context.lines, { supplier, url, key: context.key });
   const placed = await deps.supplierOf(supplier).placePurchaseOrder(draft);
   if (!placed.ok) return failed("SUPPLIER_REFUSED", `${supplier}: ${placed.reason}`);
+  if (placed.order.status === "cancelled") return failed("SUPPLIER_REFUSED", `${supplier} has cancelled ${placed.order.reference}`);
   return recordPurchase(deps, context, supplier, placed.order);
 }
 

@@ -14,6 +14,7 @@ import {
   type RequestRow,
 } from "../db/queries/requests.ts";
 import type { AnyEventDraft, UnitOfWork } from "../db/unit-of-work.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";
 import { coversRegion, type Principal } from "../domain/identity.ts";
 import { linesOfBody, type RequestBody } from "../domain/request-file.ts";
@@ -27,7 +28,7 @@ export async function createRequest(
   deps: ServiceDeps,
   principal: Principal,
   body: RequestBody,
-  context: { trace: Trace; actor: Actor },
+  context: { trace: Trace; actor: Actor; idempotencyKey?: string | undefined },
 ): Promise<Registered | Refusal> {
   const place = await askingDevice(deps, principal, body.device_id);
   if (!place.ok) return place;
@@ -42,11 +43,18 @@ export async function createRequest(
     note: body.note ?? null,
     at: isoNow(deps),
   };
+  const key = context.idempotencyKey;
+  const scope = `POST /api/requests ${principal.kind}:${principal.subject}`;
   const committed = await deps.commit({
     ...requestWork(draft, context),
+    ...(key === undefined ? {} : { inbox: { scope, id: key, bodyHash: await deps.sha256(canonicalJson(body)), result: draft.id } }),
     writes: [insertRequest(draft), insertRequestLines(draft.id, linesOfBody(body))],
   });
-  if (committed.ok) return { ok: true, request: await mustFind(deps, draft.id), replayed: false };
+  if (committed.ok) {
+    const id = committed.replayed ? (committed.result ?? draft.id) : draft.id;
+    return { ok: true, request: await mustFind(deps, id), replayed: committed.replayed };
+  }
+  if (committed.code === "KEY_REUSED") return refuse("KEY_REUSED", "this Idempotency-Key came with another body; make a new key");
   return duplicateNumber(deps, draft);
 }
 

@@ -1,11 +1,12 @@
 /** Gives back what an order reserved and didn't use in time. Who uses a reservation later asserts that it is still open. */
-import { release } from "../db/queries/order-stock.ts";
+import { hasDueReservation, release } from "../db/queries/order-stock.ts";
 import { isoNow, type ServiceDeps } from "../services/deps.ts";
 import { commitEffect, markDone, type Delivery } from "./delivery.ts";
 
 export async function expireReservation(deps: ServiceDeps, delivery: Delivery): Promise<void> {
   if (delivery.message.type !== "ReservationDue") return markDone(deps, delivery);
   const { order_id: orderId } = delivery.message.data;
+  if (!(await hasDueReservation(deps.db, orderId, isoNow(deps)))) return markDone(deps, delivery);
   await commitEffect(deps, delivery, {
     writes: release(orderId, "expired", isoNow(deps)),
     audit: [

@@ -1,11 +1,19 @@
 /** Wires the upload store: keep the file first, then register it; the same way for the route and for the file watcher. */
 import type { Container } from "../container.ts";
-import { refuse } from "../domain/errors.ts";
+import { refuse, type Refusal } from "../domain/errors.ts";
 import { headUpload, putUpload, readUpload, type StoredUpload } from "../integrations/upload-store.ts";
 import { registerUpload } from "../services/requests.ts";
 
-export async function keepUpload(container: Container, upload: Omit<StoredUpload, "bytes">, body: Uint8Array): Promise<void> {
-  await putUpload(container.env.FILES, upload, body);
+/** Keeps the file. The same key with the same file is fine; with another file it is refused. */
+export async function keepUpload(
+  container: Container,
+  upload: Omit<StoredUpload, "bytes">,
+  body: Uint8Array,
+): Promise<{ readonly ok: true } | Refusal> {
+  if (await putUpload(container.env.FILES, upload, body)) return { ok: true };
+  const kept = await headUpload(container.env.FILES, upload.object_key);
+  if (kept?.body_hash === upload.body_hash) return { ok: true };
+  return refuse("KEY_REUSED", "this Idempotency-Key came with another file; make a new key");
 }
 
 /** Registers a kept file, once. */

@@ -162,7 +162,7 @@ export async function planUpserts(
     }
     const rows = chunks.flatMap((chunk) => chunk.rows.filter((row) => isNew.has(row.at)));
     for (const chunk of chunksOf(rows)) {
-      writes.push(assertStillDiffers(table, chunk, chunk.rows.filter((row) => isNew.get(row.at) === false).length), upsert(table, chunk));
+      writes.push(upsert(table, chunk));
     }
   }
   return { created, updated, writes };

@@ -48,6 +48,13 @@ export function release(orderId: string, to: "released" | "expired", dueBefore?:
   ];
 }
 
+/** True while something of the order is reserved past its time. */
+export async function hasDueReservation(db: Database, orderId: string, nowIso: string): Promise<boolean> {
+  const row = await db.get<{ n: number }>(sql`SELECT COUNT(*) AS n FROM reservations
+    WHERE order_id = ${orderId} AND state = 'open' AND expires_at <= ${nowIso}`);
+  return row.n > 0;
+}
+
 /** The places of a demand where less is available than asked: for the answer that names the SKU. */
 export async function shortages(db: Database, demand: readonly PlaceDemand[]) {
   return db.all<{ sku: string; location: string; wanted: number; available: number }>(sql`

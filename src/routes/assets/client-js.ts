@@ -43,7 +43,8 @@ function problem(document) {
 /** Throws a problem unless the answer is good or 304. @param {string} path @param {RequestInit} [init] */
 export async function exchange(path, init = {}) {
   const response = await fetch(path, { ...init, signal: AbortSignal.timeout(DEADLINE_MS) }).catch((error) => {
-    const why = error.name === "TimeoutError" ? "No answer within " + DEADLINE_MS / 1000 + " seconds." : "The server can't be reached.";
+    const late = error.name === "TimeoutError";
+    const why = late ? "No answer within " + DEADLINE_MS / 1000 + " seconds." : "The server can't be reached.";
     throw problem({ status: 0, title: "No answer", detail: why + " Sending the same again is safe." });
   });
   const { ok, status } = response;

@@ -35,7 +35,8 @@ export function markField(field, text) {
   error.textContent = text;
   error.hidden = text === "";
   input.setAttribute("aria-invalid", String(text !== ""));
-  input.setAttribute("aria-describedby", error.id);
+  input.dataset.hint ??= input.getAttribute("aria-describedby") ?? "";
+  input.setAttribute("aria-describedby", (input.dataset.hint + " " + error.id).trim());
 }
 
 /** @param {{ pointer?: string, line?: number, column?: string, value?: string, detail: string }} problem */

@@ -13,16 +13,16 @@ interface Page {
 
 export function layout({ title, body, script }: Page): Markup {
   return html`<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>${title}</title>
-    <link rel="stylesheet" href="/assets/page.css">
-    ${script === undefined ? "" : html`<script type="module" src="${script}"></script>`}
-  </head>
-  <body>
-    ${body}
-  </body>
-</html>`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <link rel="stylesheet" href="/assets/page.css" />
+        ${script === undefined ? "" : html`<script type="module" src="${script}"></script>`}
+      </head>
+      <body>
+        ${body}
+      </body>
+    </html>`;
 }

@@ -31,8 +31,9 @@ pre { overflow: auto; max-height: 24rem; padding: .75rem; border: 1px solid var(
 .top p { color: var(--soft); max-width: 46rem; }
 .links { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; padding: 0; margin: 0; list-style: none; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; padding: 1.25rem; margin: 0 0 1.25rem; }
-.hint { color: var(--soft); font-size: .92rem; }
-.row { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); }
+.card > :last-child { margin-bottom: 0; }
+.hint { color: var(--soft); font-size: .92rem; margin-top: .35rem; }
+.row { display: grid; gap: 0 1rem; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin-top: 1rem; }
 
 .field { margin-bottom: .9rem; min-width: 0; }
@@ -56,8 +57,8 @@ button:disabled { opacity: .6; cursor: progress; }
 fieldset { border: 0; padding: 0; margin: 0 0 .9rem; min-width: 0; }
 legend { font-weight: 700; padding: 0; margin-bottom: .4rem; }
 .lines { list-style: none; margin: 0; padding: 0; }
-.line { display: grid; grid-template-columns: 1fr 7.5rem auto; gap: .75rem; }
-.line button { margin-top: 1.75rem; padding: .5rem .8rem; }
+.line { display: grid; grid-template-columns: 1fr 7.5rem auto; gap: .75rem; align-items: start; }
+.line button { margin-top: 1.7rem; padding: .5rem .8rem; }
 .aside { border-top: 1px solid var(--line); margin-top: 1.25rem; padding-top: 1.25rem; }
 
 .status { display: inline-block; padding: .15rem .65rem; border-radius: 1rem; font-weight: 700; border: 1px solid currentColor; }
@@ -70,17 +71,17 @@ legend { font-weight: 700; padding: 0; margin-bottom: .4rem; }
 .timeline { list-style: none; margin: .5rem 0 0; padding: 0 0 0 1rem; border-left: 2px solid var(--line); }
 .timeline li { margin-bottom: .6rem; overflow-wrap: anywhere; }
 .timeline time { color: var(--soft); font-size: .88rem; margin-right: .5rem; }
-.approval { border-top: 1px solid var(--line); padding: 1rem 0 .25rem; }
+.approval { border-top: 1px solid var(--line); padding: 1rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 
 .operation { border-top: 1px solid var(--line); padding: .9rem 0; overflow-wrap: anywhere; }
 .operation h3 { font-weight: 600; }
 .method { display: inline-block; min-width: 4.2rem; color: var(--accent); font-weight: 700; }
 .operation p { margin: .2rem 0; }
-.answers { list-style: none; padding: 0; margin: .4rem 0 0; font-size: .93rem; }
-.answers li { padding: .1rem 0; }
-.codes { display: inline-flex; flex-wrap: wrap; gap: .1rem .7rem; }
+.answers { list-style: none; padding: 0; margin: .4rem 0 0; font-size: .93rem; display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; }
+.answers .good { flex-basis: 100%; }
 .error-code { border-top: 1px solid var(--line); padding: .9rem 0; scroll-margin-top: 1rem; }
+.error-code:first-child { border-top: 0; padding-top: 0; }
 .error-code:target { background: var(--bad-ground); box-shadow: 0 0 0 .6rem var(--bad-ground); border-radius: .2rem; }
 
 @media (max-width: 36rem) {

@@ -2,14 +2,15 @@
  * The script of the page at `/`, as the browser gets it. Whatever the server or a person wrote enters the page as text,
  * never as markup.
  */
-export const PAGE_JS = String.raw`import { actAs, call, exchange, get, JSON_BODY, keyOf, post, randomHex, useToken } from "/assets/client.js";
+export const PAGE_JS = String.raw`import { actAs, call, exchange, get, post, useToken } from "/assets/client.js";
+import { JSON_BODY, keyOf, randomHex } from "/assets/client.js";
 import { copyOf, facts, make, markField, money, problemLine, tell } from "/assets/elements.js";
 
 const FOLLOW_EVERY_MS = 1_000;
 const FOLLOW_AT_MOST_MS = 5 * 60_000;
 const SUGGEST_AFTER_MS = 200;
 const FINAL = ["completed", "rejected", "cancelled", "expired", "failed"];
-const TONES = { completed: "good", rejected: "bad", cancelled: "bad", expired: "bad", failed: "bad", needs_attention: "bad" };
+const BAD = ["rejected", "cancelled", "expired", "failed", "needs_attention"];
 const ASKING_ROLES = ["device", "technician", "integrator"];
 const FILE_TYPES = { csv: "text/csv", json: "application/json", txt: "text/plain" };
 
@@ -28,7 +29,8 @@ let [follows, suggestion] = [0, 0];
 function fieldOf(pointer = "") {
   const [, index, part] = /^\/lines\/(\d+)(?:\/(\w+))?/.exec(pointer) ?? [];
   const name = index === undefined ? pointer.split("/").pop() : part === "quantity" ? "quantity" : "part";
-  return (index === undefined ? ask : lines.children[index])?.querySelector('[data-field="' + CSS.escape(name) + '"]') ?? null;
+  const within = index === undefined ? ask : lines.children[index];
+  return within?.querySelector('[data-field="' + CSS.escape(name) + '"]') ?? null;
 }
 
 /** Each field's message at the field, the others in the box. @param {HTMLElement} box */
@@ -74,13 +76,15 @@ function suggest(typed) {
   if (typed.trim().length < 2) return;
   suggestion = setTimeout(() => {
     get("/api/parts?limit=20&q=" + encodeURIComponent(typed.trim())).then(
-      ({ data }) => element("parts").replaceChildren(...data.map((one) => make("option", one.name, { value: one.sku }))),
+      ({ data }) => {
+        element("parts").replaceChildren(...data.map((one) => make("option", one.name, { value: one.sku })));
+      },
       (error) => tellProblem(element("ask-notice"), error),
     );
   }, SUGGEST_AFTER_MS);
 }
 
-/** Runs what a form or button starts, with its buttons off meanwhile. @param {HTMLElement} part @param {HTMLElement} box */
+/** Runs what a form or button starts, its buttons off meanwhile. @param {HTMLElement} part @param {HTMLElement} box */
 async function during(part, box, work) {
   const buttons = [...part.querySelectorAll("button")];
   for (const field of part.querySelectorAll("[data-field]")) markField(field, "");
@@ -92,8 +96,12 @@ async function during(part, box, work) {
 
 async function sendRequest() {
   const { device_id: device, request_number: number, note } = ask.elements;
-  const head = { request_number: number.value.trim(), device_id: device.value.trim(), note: note.value.trim() || undefined };
-  const body = JSON.stringify({ ...head, lines: [...lines.children].map(lineOf) });
+  const body = JSON.stringify({
+    request_number: number.value.trim(),
+    device_id: device.value.trim(),
+    note: note.value.trim() || undefined,
+    lines: [...lines.children].map(lineOf),
+  });
   const accepted = await post("/api/requests", { ...JSON_BODY, "idempotency-key": keyOf(body) }, body);
   note.value = "";
   lines.replaceChildren();
@@ -124,10 +132,12 @@ async function follow(id) {
   const until = Date.now() + FOLLOW_AT_MOST_MS;
   element("follow").hidden = false;
   element("response").hidden = true;
+  element("status").textContent = "…";
+  for (const list of ["facts", "timeline"]) element(list).replaceChildren();
   element("follow").scrollIntoView({ block: "nearest" });
   for (let etag = ""; turn === follows; await new Promise((wake) => setTimeout(wake, FOLLOW_EVERY_MS))) {
     try {
-      if (Date.now() > until) return tell(element("follow-notice"), "Nothing final after five minutes; no longer watched.");
+      if (Date.now() > until) return tell(element("follow-notice"), "Not final after five minutes; no longer watched.");
       const answer = await call("/api/requests/" + id, etag === "" ? {} : { headers: { "if-none-match": etag } });
       if (answer.status === 304) continue;
       const [request, story] = await Promise.all([answer.json(), get("/api/requests/" + id + "/timeline")]);
@@ -150,7 +160,8 @@ async function follow(id) {
 function showRequest(request, story) {
   const { archive } = request.response ?? {};
   if (element("status").textContent !== request.status) element("status").textContent = request.status;
-  element("status").dataset.tone = TONES[request.status] ?? "wait";
+  const endedWell = request.status === "completed";
+  element("status").dataset.tone = endedWell ? "good" : BAD.includes(request.status) ? "bad" : "wait";
   facts(element("facts"), {
     Request: request.request_id + " (" + request.request_number + ")",
     Device: request.device_id,
@@ -180,7 +191,7 @@ async function showApprovals() {
     tell(element("approvals-notice"), cards.length === 0 ? "Nothing waits for your decision." : "");
   } catch (error) {
     approvals.hidden = [401, 403].includes(error.document?.status);
-    tellProblem(element("approvals-notice"), error);
+    tellProblem(element(error.document?.status === 401 ? "identity-notice" : "approvals-notice"), error);
   }
 }
 
@@ -210,7 +221,8 @@ function approvalCard(step, request) {
 
 /** Who calls from now on: the form, the devices to choose from and the approvals go by their role. */
 function offerWork() {
-  const devices = personas.filter((one) => one.role === "device" && (!persona?.region || one.region === persona.region));
+  const near = personas.filter((one) => !persona?.region || one.region === persona.region);
+  const devices = near.filter((one) => one.role === "device");
   const device = ask.elements.device_id;
   element("devices").replaceChildren(...devices.map((one) => make("option", "", { value: one.id })));
   device.readOnly = persona?.role === "device";
@@ -229,7 +241,8 @@ async function offerPersonas() {
   for (const role of new Set(personas.map((one) => one.role))) {
     const members = personas.filter((one) => one.role === role);
     const group = make("optgroup", "", { label: role });
-    group.append(...members.map((one) => make("option", one.id + (one.region ? " (" + one.region + ")" : ""), { value: one.id })));
+    const nameOf = (one) => one.id + (one.region ? " (" + one.region + ")" : "");
+    group.append(...members.map((one) => make("option", nameOf(one), { value: one.id })));
     select.append(group);
   }
   const before = personas.find((one) => one.id === sessionStorage.getItem("persona"));

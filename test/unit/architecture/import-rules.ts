@@ -54,7 +54,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Shells read through the queries; what writes goes through a service and commit(). */
-const READS = /^(find|list|count|summarise|recount|overdue|stale|deliveryStates)/;
+const READS = /^(find|list|count|has|is|summarise|recount|overdue|stale|deliveryStates)[A-Z]?/;
 
 /** What is wrong with an import, or null. */
 export function violation(one: Import): string | null {

@@ -7,7 +7,11 @@ import { CLIENT_JS } from "../../../src/routes/assets/client-js.ts";
 import { ELEMENTS_JS } from "../../../src/routes/assets/elements-js.ts";
 import { PAGE_JS } from "../../../src/routes/assets/page-js.ts";
 
-const SCRIPTS = { "/assets/client.js": CLIENT_JS, "/assets/elements.js": ELEMENTS_JS, "/assets/page.js": PAGE_JS } as const;
+const SCRIPTS = {
+  "/assets/client.js": CLIENT_JS,
+  "/assets/elements.js": ELEMENTS_JS,
+  "/assets/page.js": PAGE_JS,
+} as const;
 
 const fromScripts: Plugin = {
   name: "served scripts",
@@ -42,13 +46,19 @@ describe("the scripts of the page", () => {
     expect([...errors, ...warnings]).toEqual([]);
   });
 
-  it.for(Object.entries(SCRIPTS))("%s makes no markup out of text and stays below 300 lines", ([, script], { expect }) => {
-    expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|\beval\b|new Function|DOMParser/);
-    expect(script.split("\n").length).toBeLessThan(300);
-  });
+  it.for(Object.entries(SCRIPTS))(
+    "%s makes no markup out of text and stays below 300 lines",
+    ([, script], { expect }) => {
+      expect(script).not.toMatch(
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|\beval\b|new Function|DOMParser/,
+      );
+      expect(script.split("\n").length).toBeLessThan(300);
+    },
+  );
 
   it("know the same final states and asking roles as the server", ({ expect }) => {
-    const listed = (name: string): unknown => JSON.parse(new RegExp(`const ${name} = (\\[.*?\\]);`).exec(PAGE_JS)?.[1] ?? "null");
+    const listed = (name: string): unknown =>
+      JSON.parse(new RegExp(`const ${name} = (\\[.*?\\]);`).exec(PAGE_JS)?.[1] ?? "null");
     expect(new Set(listed("FINAL") as string[])).toEqual(new Set(RESPONSE_OUTCOMES));
     expect(new Set(listed("ASKING_ROLES") as string[])).toEqual(new Set(RIGHTS["requests.create"]));
   });
@@ -86,7 +96,7 @@ describe("the client of the page", () => {
         seen.push(new Headers(init.headers).get("authorization"));
         return answer(200, {});
       }
-      const { subject } = JSON.parse(String(init.body)) as { subject: string };
+      const { subject } = JSON.parse(init.body as string) as { subject: string };
       if (subject === "tech-north") client.actAs({ id: "manager-north", role: "manager", region: "north" });
       return answer(200, { access_token: `of-${subject}`, expires_in: 900 });
     });
@@ -98,9 +108,14 @@ describe("the client of the page", () => {
   it("throws the problem document of a refusal, and makes one when the answer has none", async ({ expect }) => {
     const problem = { title: "Already exists", detail: "sent before", code: "DUPLICATE", request_id: "req_1" };
     const refused = await loadClient(() => answer(409, problem));
-    await expect(refused.get("/api/x")).rejects.toMatchObject({ message: "sent before", document: { ...problem, status: 409 } });
+    await expect(refused.get("/api/x")).rejects.toMatchObject({
+      message: "sent before",
+      document: { ...problem, status: 409 },
+    });
     const broken = await loadClient(() => Promise.resolve(new Response("<h1>Bad gateway</h1>", { status: 502 })));
-    await expect(broken.get("/api/x")).rejects.toMatchObject({ document: { status: 502, detail: "The server answered 502." } });
+    await expect(broken.get("/api/x")).rejects.toMatchObject({
+      document: { status: 502, detail: "The server answered 502." },
+    });
   });
 
   it("waits no longer than the client deadline, and says so", async ({ expect, onTestFinished }) => {
