@@ -179,7 +179,7 @@ CREATE TABLE requests (
   updated_at TEXT NOT NULL,
   UNIQUE (device_id, request_number)
 );
-CREATE INDEX requests_by_region ON requests(region, id);
+CREATE INDEX requests_by_time ON requests(created_at, id);
 
 CREATE TABLE request_lines (
   request_id TEXT NOT NULL REFERENCES requests(id),

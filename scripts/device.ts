@@ -5,7 +5,8 @@
  *                                    [--resume-file .waybill/truck-001.json] [--tasks]
  *
  * With `--tasks` it also does what stdin says (device-tasks.ts), and ends with its stdin.
- * Lines are `{"at", "device", "frame", …}` with frame welcome | event | gap | topics | result | drain | answer | closed | error.
+ * Lines are `{"at", "device", "frame", …}` with frame welcome | event | gap | topics | result | drain | answer | closed |
+ * error.
  * Ends with 0 on SIGINT or SIGTERM, with 1 after a final close code. Node 24 (its WebSocket takes headers).
  */
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";

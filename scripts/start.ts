@@ -5,6 +5,7 @@
 import { createServer } from "node:net";
 import { parseSettings } from "../src/config.ts";
 import { messageOf } from "../src/domain/errors.ts";
+import { releaseForgotten } from "./forgotten-messages.ts";
 import { applyMigrations } from "./migrate.ts";
 import { configuredVars, startRuntime, withDatabase, type Runtime } from "./runtime.ts";
 import { personas, seedOnce } from "./seed.ts";
@@ -39,6 +40,7 @@ async function start(): Promise<void> {
   const everyone = await withDatabase(stateDir, async (db) => {
     await applyMigrations(db);
     await seedOnce(db, Date.now());
+    await releaseForgotten(db);
     return (await personas(db)).map(({ id, role, region }) => `${id} ${role} ${region ?? "-"}`);
   });
   const runtime = await startRuntime({ port, stateDir, vars, log: (line) => stopping || console.log(line) });

@@ -2,6 +2,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { CLIENT_DEADLINE_MS } from "../config.ts";
 import type { InputProblem } from "../domain/errors.ts";
+import { pointerOf } from "../domain/json-pointer.ts";
 import type { AppEnv } from "./app-env.ts";
 import { registerApprovals } from "./approvals.ts";
 import { registerAuth } from "./auth.ts";
@@ -31,9 +32,9 @@ export function createApp(): OpenAPIHono<AppEnv> {
       const root = result.target === "json" ? "" : `/${result.target}`;
       const problems: InputProblem[] = result.error.issues.flatMap((issue) => {
         const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
-        const pointer = root + issue.path.map((key) => `/${escape(String(key))}`).join("");
+        const pointer = root + pointerOf(issue.path);
         if (unknown.length === 0) return { pointer, detail: issue.message };
-        return unknown.map((key) => ({ pointer: `${pointer}/${escape(key)}`, detail: "unknown: leave it out" }));
+        return unknown.map((key) => ({ pointer: `${pointer}${pointerOf([key])}`, detail: "unknown: leave it out" }));
       });
       return problem(c, { code: "VALIDATION", detail: "see errors: each names the field and what it must be", problems });
     },
@@ -76,9 +77,4 @@ export function createApp(): OpenAPIHono<AppEnv> {
     servers: [{ url: "/" }],
   });
   return app;
-}
-
-/** RFC 6901. */
-function escape(key: string): string {
-  return key.replaceAll("~", "~0").replaceAll("/", "~1");
 }

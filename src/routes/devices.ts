@@ -70,7 +70,7 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
       region,
       requester: principal.role === "technician" ? principal.subject : null,
       deviceId: principal.kind === "device" ? principal.subject : null,
-      cursor: null,
+      after: null,
       limit: 100,
     });
     return c.json({ epoch, seq, requests: rows.map(requestSummary) }, 200);

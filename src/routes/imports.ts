@@ -19,11 +19,11 @@ const importCsv = createRoute({
   tags: ["imports"],
   security: BEARER,
   description: [
-    `A CSV file in UTF-8 (RFC 4180) with a header, at most ${MAX_IMPORT_ROWS} rows. It is imported wholly or not at all: up to`,
-    `${MAX_IMPORT_PROBLEMS} wrong cells are listed by line, with the count of all. The same file is imported once; sent again it`,
-    "answers with the first result and `Idempotent-Replayed: true`. Money is in US dollars with up to four decimals, kept",
-    "in cents, rounded half up. What exists is updated where it differs; a row of stock sets the quantity of its bin, and",
-    "bins that the file doesn't name stay as they are. One file may change at most",
+    `A CSV file in UTF-8 (RFC 4180) with a header, at most ${MAX_IMPORT_ROWS} rows. It is imported wholly or not at all:`,
+    `up to ${MAX_IMPORT_PROBLEMS} wrong cells are listed by line, with the count of all. The same file is imported once;`,
+    "sent again it answers with the first result and `Idempotent-Replayed: true`. Money is in US dollars with up to",
+    "four decimals, kept in cents, rounded half up. What exists is updated where it differs; a row of stock sets the",
+    "quantity of its bin, and bins that the file doesn't name stay as they are. One file may change at most",
     `${MAX_ANNOUNCED_CHANGES} existing parts or rows of stock. Columns, in any order:\n\n${columns}`,
   ].join(" "),
   middleware: [requires("imports.write"), bodyOf(["text/csv"], MAX_UPLOAD_BYTES)] as const,
@@ -45,7 +45,15 @@ const importCsv = createRoute({
       }),
       "Imported; with dry_run=true what an import would do, and nothing is written",
     ),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "CONFLICT", "INSUFFICIENT_STOCK", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    ...problems(
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "VALIDATION",
+      "CONFLICT",
+      "INSUFFICIENT_STOCK",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
   },
 });
 

@@ -7,7 +7,7 @@ import { moneySchema } from "../domain/parts.ts";
 import { placeDirectOrder } from "../services/direct-orders.ts";
 import { sagaOf } from "../wiring/orders.ts";
 import type { AppEnv } from "./app-env.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { decodePageKey, encodePageKey } from "./cursor.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -158,12 +158,12 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid("query");
-    const after = cursor === undefined ? null : decodeCursor(cursor);
+    const after = cursor === undefined ? null : decodePageKey(cursor);
     if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" }) as never;
-    const rows = await listOrders(c.get("container").db, { region: c.get("principal").region, cursor: after, limit: limit + 1 });
+    const rows = await listOrders(c.get("container").db, { region: c.get("principal").region, after, limit: limit + 1 });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    const next = rows.length > limit && last ? encodeCursor(last.id) : null;
+    const next = rows.length > limit && last ? encodePageKey(last.createdAt, last.id) : null;
     return c.json({ data: page.map(view), meta: { count: page.length, next_cursor: next } }, 200);
   });
 

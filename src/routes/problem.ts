@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { z } from "@hono/zod-openapi";
-import { AppError, messageOf, type ErrorCode, type InputProblem, type Refusal } from "../domain/errors.ts";
+import { AppError, messageOf, originOf, type ErrorCode, type InputProblem, type Refusal } from "../domain/errors.ts";
 import { traceIdOf } from "../domain/trace.ts";
 import { log } from "../log.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -115,7 +115,8 @@ export function refused(c: Context<AppEnv>, refusal: Refusal): Response {
 
 /** The last handler: turns whatever was thrown into a problem. */
 export function onError(error: Error, c: Context<AppEnv>): Response {
-  const thrown = originOf(error);
+  const origin = originOf(error);
+  const thrown = origin instanceof Error ? origin : error;
   if (thrown instanceof AppError) {
     if (thrown.code === "INTERNAL") logFault(thrown, c);
     const detail = thrown.code === "INTERNAL" ? "something went wrong on our side; try again" : thrown.message;
@@ -129,11 +130,6 @@ export function onError(error: Error, c: Context<AppEnv>): Response {
   }
   logFault(thrown, c);
   return problem(c, { code: "INTERNAL", detail: "something went wrong on our side; try again" });
-}
-
-/** The query builder wraps what the database threw, even our own 504, in an error that quotes the caller's values. */
-function originOf(error: Error): Error {
-  return error.cause instanceof Error && !(error instanceof AppError) ? originOf(error.cause) : error;
 }
 
 function logFault(error: Error, c: Context<AppEnv>): void {

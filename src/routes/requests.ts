@@ -8,7 +8,7 @@ import { REQUEST_STATUSES } from "../domain/request.ts";
 import { createRequest } from "../services/requests.ts";
 import { storyOf } from "../services/timeline.ts";
 import type { AppEnv } from "./app-env.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { decodePageKey, encodePageKey } from "./cursor.ts";
 import { taggedJson } from "./etag.ts";
 import { idempotencyKeyOf } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
@@ -120,18 +120,18 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const principal = c.get("principal");
     const { cursor, limit } = c.req.valid("query");
-    const after = cursor === undefined ? null : decodeCursor(cursor);
+    const after = cursor === undefined ? null : decodePageKey(cursor);
     if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" }) as never;
     const rows = await listRequests(c.get("container").db, {
       region: principal.region,
       requester: principal.role === "technician" ? principal.subject : null,
       deviceId: principal.kind === "device" ? principal.subject : null,
-      cursor: after,
+      after,
       limit: limit + 1,
     });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
-    const next = rows.length > limit && last ? encodeCursor(last.id) : null;
+    const next = rows.length > limit && last ? encodePageKey(last.createdAt, last.id) : null;
     return c.json({ data: page.map(requestSummary), meta: { count: page.length, next_cursor: next } }, 200);
   });
 

@@ -1,8 +1,9 @@
 /** Orders: rows, the fence, and the reads of the saga and of the API. */
-import { and, asc, desc, eq, lt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { orderLines, orders, purchaseOrders } from "../schema/orders.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
+import type { PageKey } from "./requests.ts";
 
 export type OrderRow = typeof orders.$inferSelect;
 export type OrderLineRow = typeof orderLines.$inferSelect;
@@ -108,18 +109,18 @@ export async function findOrder(db: Database, id: string): Promise<{ order: Orde
   return order ? { order, lines } : null;
 }
 
-export async function listOrders(db: Database, q: { region: string | null; cursor: string | null; limit: number }) {
+export async function listOrders(db: Database, q: { region: string | null; after: PageKey | null; limit: number }) {
   return db
     .select()
     .from(orders)
     .where(
       and(
         q.region === null ? undefined : eq(orders.region, q.region),
-        q.cursor === null ? undefined : lt(orders.id, q.cursor),
+        q.after === null ? undefined : sql`(${orders.createdAt}, ${orders.id}) < (${q.after[0]}, ${q.after[1]})`,
         sql`${orders.status} <> 'Cancelled'`,
       ),
     )
-    .orderBy(desc(orders.id))
+    .orderBy(desc(orders.createdAt), desc(orders.id))
     .limit(q.limit);
 }
 

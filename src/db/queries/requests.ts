@@ -1,5 +1,5 @@
 /** Requests: guarded writes (every move asserts the version it saw) and reads. */
-import { and, asc, desc, eq, lt, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, sql, type SQL } from "drizzle-orm";
 import type { RequestStatus } from "../../domain/request.ts";
 import type { Database } from "../database.ts";
 import { requestLines, requests, responses, uploads } from "../schema/requests.ts";
@@ -127,9 +127,12 @@ export async function findUploadByKey(db: Database, objectKey: string) {
   return row ?? null;
 }
 
+/** The last row of the page before: `[created_at, id]`. Ids alone don't say when: some are made from a key. */
+export type PageKey = readonly [createdAt: string, id: string];
+
 export async function listRequests(
   db: Database,
-  q: { region: string | null; requester: string | null; deviceId: string | null; cursor: string | null; limit: number },
+  q: { region: string | null; requester: string | null; deviceId: string | null; after: PageKey | null; limit: number },
 ): Promise<RequestRow[]> {
   return db
     .select()
@@ -139,10 +142,10 @@ export async function listRequests(
         q.region === null ? undefined : eq(requests.region, q.region),
         q.requester === null ? undefined : eq(requests.requester, q.requester),
         q.deviceId === null ? undefined : eq(requests.deviceId, q.deviceId),
-        q.cursor === null ? undefined : lt(requests.id, q.cursor),
+        q.after === null ? undefined : sql`(${requests.createdAt}, ${requests.id}) < (${q.after[0]}, ${q.after[1]})`,
       ),
     )
-    .orderBy(desc(requests.id))
+    .orderBy(desc(requests.createdAt), desc(requests.id))
     .limit(q.limit);
 }
 
