@@ -1,6 +1,6 @@
 /**
- * Reads an import file: bytes → text → rows of one kind. Every wrong cell is named by line, column and value; a file of
- * which one cell is wrong has no rows to write. Memory is bounded: rows and records have a limit, and of the problems
+ * Reads an import file: bytes → text → rows of one kind. Every wrong cell is named by line, column and value; nothing
+ * of a file may be written when one cell is wrong. Memory is bounded: rows and records have a limit, and of the problems
  * only the first ones are kept, with a count of all.
  */
 import { CsvError, parse } from "csv-parse/sync";
@@ -8,8 +8,11 @@ import type { InputProblem } from "./errors.ts";
 import { IMPORT_FORMATS, type ImportKind, type ImportRow } from "./import-rows.ts";
 import { shown } from "./request-line.ts";
 
-/** Rows of one file. A larger one is refused before it is read: it could not be committed as one batch in time. */
-export const MAX_IMPORT_ROWS = 50_000;
+/**
+ * Rows of one file. A larger one is refused with nothing written: all rows are held at once to be one batch, and
+ * twice as many, beside a body of 10 MiB, come close to the 128 MB of an isolate.
+ */
+export const MAX_IMPORT_ROWS = 25_000;
 /** Problems listed in an answer; the rest is counted. */
 export const MAX_IMPORT_PROBLEMS = 100;
 /** Existing parts or stock rows that one file may change: each is an event of its own in the file's batch. */
@@ -52,7 +55,8 @@ function firstBrokenLine(bytes: Uint8Array): InputProblem {
   let start = 0;
   for (let line = 1; start < bytes.length; line++) {
     const end = bytes.indexOf(0x0a, start) + 1 || bytes.length;
-    if (decodes(bytes.subarray(start, end)) === null) return { line, detail: "The line isn't UTF-8: save the file as UTF-8." };
+    if (decodes(bytes.subarray(start, end)) === null)
+      return { line, detail: "The line isn't UTF-8: save the file as UTF-8." };
     start = end;
   }
   return { detail: "The file isn't UTF-8." };
@@ -63,7 +67,8 @@ export function readImport<K extends ImportKind>(kind: K, text: string): ReadImp
   const { columns, schema, key } = IMPORT_FORMATS[kind];
   const head = records(text, 1, () => undefined);
   if (!head.ok) return head;
-  if (!head.first) return refused({ line: 1, detail: `The file is empty: its first line must be ${columns.join(",")}.` });
+  if (!head.first)
+    return refused({ line: 1, detail: `The file is empty: its first line must be ${columns.join(",")}.` });
   const names = head.first.cells.map((cell) => cell.trim().toLowerCase());
   const wrong = headerProblems(head.first.line, names, columns);
   if (wrong.length > 0) return { ok: false, problems: collected(wrong) };
@@ -128,7 +133,9 @@ interface CsvRecord {
   readonly cells: readonly string[];
 }
 
-type Records = { readonly ok: true; readonly first: CsvRecord | undefined } | { readonly ok: false; readonly problems: RowProblems };
+type Records =
+  | { readonly ok: true; readonly first: CsvRecord | undefined }
+  | { readonly ok: false; readonly problems: RowProblems };
 
 /** Hands every record after the first to `each`, without keeping any; empty lines are none. Reads `limit` at most. */
 function records(text: string, limit: number, each: (record: CsvRecord) => void): Records {
@@ -153,7 +160,7 @@ function records(text: string, limit: number, each: (record: CsvRecord) => void)
     return { ok: true, first };
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    const line = Number((error as { lines?: number }).lines ?? 1);
+    const line = (error as { lines?: number }).lines ?? 1;
     return refused({ line, detail: CSV_PROBLEMS[error.code] ?? "The line isn't valid CSV (RFC 4180)." });
   }
 }
@@ -171,13 +178,19 @@ function headerProblems(line: number, names: readonly string[], columns: readonl
   const twice = columns.filter((column) => names.indexOf(column) !== names.lastIndexOf(column));
   return [
     ...missing.map((column) => ({ line, column, detail: "The column is missing." })),
-    ...unknown.map((column) => ({ line, column: shown(column), detail: `Unknown column; known are ${columns.join(", ")}.` })),
+    ...unknown.map((column) => ({
+      line,
+      column: shown(column),
+      detail: `Unknown column; known are ${columns.join(", ")}.`,
+    })),
     ...twice.map((column) => ({ line, column, detail: "The column stands twice." })),
   ];
 }
 
 /** The first thing wrong with each cell: what follows from it isn't worth a line. */
-function firstIssues(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): Map<string, string> {
+function firstIssues(
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): Map<string, string> {
   const byColumn = new Map<string, string>();
   for (const issue of issues) {
     const column = String(issue.path[0] ?? "");

@@ -1,6 +1,6 @@
 /**
- * What each kind of import file holds: its columns (the keys of the schema, in the order of the documentation), how a row
- * is read, and which cells name the thing, so that no file says two things about one.
+ * What each kind of import file holds: its columns (the keys of the schema, in the order of the documentation), how a
+ * row is read, and which cells name the thing, so that no file says two things about one.
  */
 import { z } from "zod";
 import {

@@ -48,6 +48,7 @@ const importCsv = createRoute({
     ...problems(
       "UNAUTHENTICATED",
       "FORBIDDEN",
+      "NOT_FOUND",
       "VALIDATION",
       "CONFLICT",
       "INSUFFICIENT_STOCK",

@@ -1,6 +1,6 @@
 /**
- * What an import tells: devices hear of each part and each place that they may already show, the cache drops what became
- * stale at once and again later, and one ImportCompleted ends it. New parts and new places are announced to no device.
+ * What an import tells: devices hear of each part and each place that they may already show, and the cache drops what
+ * became stale at once and again later. New parts and new places are announced to no device.
  */
 import { CATALOG_KEY, partKey } from "../cache/parts-cache.ts";
 import { CACHE_SECOND_DROP_MS, OUTBOX_POLL_MS } from "../config.ts";
@@ -26,11 +26,20 @@ export const NO_ANNOUNCEMENTS: Announcements = { events: [], stale: [], unheard:
 export function announceParts(updatedSkus: readonly string[], createdCount: number, at: string): Announcements {
   if (updatedSkus.length + createdCount === 0) return NO_ANNOUNCEMENTS;
   const stale = [CATALOG_KEY, ...updatedSkus.map(partKey)];
-  return { events: updatedSkus.map((sku) => partUpdated(sku, at)), stale, unheard: updatedSkus.length === 0 ? stale : [] };
+  return {
+    events: updatedSkus.map((sku) => partUpdated(sku, at)),
+    stale,
+    unheard: updatedSkus.length === 0 ? stale : [],
+  };
 }
 
-/** InventoryUpdated for each changed bin of a place that had a level before. Cached parts show stock, so all are stale. */
-export function announceStock(plan: StockPlan, records: readonly StockRecord[], source: string, at: string): Announcements {
+/** InventoryUpdated for each changed bin of a place that had a level before. Cached parts show stock: all are stale. */
+export function announceStock(
+  plan: StockPlan,
+  records: readonly StockRecord[],
+  source: string,
+  at: string,
+): Announcements {
   const events: AnyEventDraft[] = [];
   const changed = new Set<string>();
   const heard = new Set<string>();

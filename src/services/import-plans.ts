@@ -3,7 +3,7 @@
  * line; the writes assert at commit that what was compared is still so.
  */
 import { CATALOG_KEY } from "../cache/parts-cache.ts";
-import { chunksOf, type Chunk, type ImportRecord } from "../db/queries/import-chunks.ts";
+import { chunksOf, type Chunk } from "../db/queries/import-chunks.ts";
 import { placeOf, planStock, type ShortPlace, type StockRecord } from "../db/queries/import-stock.ts";
 import {
   IMPORT_TARGETS,
@@ -47,10 +47,14 @@ export interface ImportPlan {
 const NOTHING = { created: 0, updated: 0, writes: [], announcements: NO_ANNOUNCEMENTS } as const;
 
 /** `source` names the import in the movements: `import/{hash}`. */
-export function planRows<K extends ImportKind>(deps: PlanDeps, kind: K, rows: readonly ReadRow<K>[], source: string): Promise<ImportPlan> {
-  return kind === "stock"
-    ? planStockRows(deps, rows as unknown as readonly ReadRow<"stock">[], source)
-    : planTableRows(deps, kind as Exclude<ImportKind, "stock">, rows as unknown as readonly ReadRow<Exclude<ImportKind, "stock">>[]);
+export function planRows(
+  deps: PlanDeps,
+  kind: ImportKind,
+  rows: readonly ReadRow<ImportKind>[],
+  source: string,
+): Promise<ImportPlan> {
+  if (kind === "stock") return planStockRows(deps, rows, source);
+  return planTableRows(deps, kind, rows as readonly ReadRow<typeof kind>[]);
 }
 
 async function planTableRows<K extends Exclude<ImportKind, "stock">>(
@@ -113,7 +117,7 @@ async function planStockRows(deps: PlanDeps, rows: readonly ReadRow<"stock">[], 
 async function unknownReferences(
   deps: PlanDeps,
   rows: readonly ReadRow<ImportKind>[],
-  chunks: readonly Chunk<ImportRecord>[],
+  chunks: readonly Chunk[],
   references: readonly ImportReference[],
 ): Promise<RowProblems> {
   const found: RowProblems[] = [];
@@ -135,7 +139,7 @@ function lineProblems(
   const problems = rows
     .filter(({ at }) => wrong.has(at))
     .map(({ at, row }): InputProblem => {
-      const value = shown(String((row as Readonly<Record<string, unknown>>)[column] ?? ""));
+      const value = shown(String((row as Readonly<Record<string, string | number | boolean | null>>)[column] ?? ""));
       return { line: at, column, value, detail: detail(value) };
     });
   return collected(problems);
@@ -143,7 +147,10 @@ function lineProblems(
 
 function tooManyChanges(count: number, what: string): Refusal | undefined {
   if (count <= MAX_ANNOUNCED_CHANGES) return undefined;
-  return refuse("VALIDATION", `the file changes ${count} ${what}, and devices hear of each: split it into files of at most ${MAX_ANNOUNCED_CHANGES} such rows`);
+  return refuse(
+    "VALIDATION",
+    `the file changes ${count} ${what}, and devices hear of each: split it to at most ${MAX_ANNOUNCED_CHANGES} such rows`,
+  );
 }
 
 /** Names every row of a place that would hold less than is reserved there. */
@@ -156,7 +163,11 @@ function shortage(places: readonly ShortPlace[], rows: readonly ReadRow<"stock">
     return [{ line: at, column: "quantity", value: String(row.quantity), detail }];
   });
   const { total, listed } = collected(problems);
-  return refuse("INSUFFICIENT_STOCK", `${total} ${total === 1 ? "row takes" : "rows take"} away what is reserved; nothing was written`, {
-    problems: listed,
-  });
+  return refuse(
+    "INSUFFICIENT_STOCK",
+    `${total} ${total === 1 ? "row takes" : "rows take"} away what is reserved; nothing was written`,
+    {
+      problems: listed,
+    },
+  );
 }

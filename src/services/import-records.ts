@@ -1,4 +1,4 @@
-/** From the rows of import files to the columns of our tables: the mapping that the documentation of the files promises. */
+/** From the rows of import files to the columns of our tables: what is kept of a file, and under which name. */
 import type { ImportRecord } from "../db/queries/import-chunks.ts";
 import type { ImportKind, ImportRow } from "../domain/import-rows.ts";
 
@@ -12,7 +12,9 @@ interface MappingContext {
 
 type Fields = Readonly<Record<string, string | number | boolean | null>>;
 
-const MAPPINGS: { readonly [K in Exclude<ImportKind, "stock">]: (row: ImportRow<K>, context: MappingContext) => Fields } = {
+const MAPPINGS: {
+  readonly [K in Exclude<ImportKind, "stock">]: (row: ImportRow<K>, context: MappingContext) => Fields;
+} = {
   regions: (row) => ({ id: row.region_id, name: row.name }),
   warehouses: (row) => ({ id: row.warehouse_id, name: row.name, region: row.region_id, kind: "warehouse" }),
   parts: (row) => ({

@@ -42,8 +42,8 @@ type Imported = { readonly ok: true; readonly replayed: boolean; readonly answer
 const ATTEMPTS = 3;
 
 /**
- * Imports a file. VALIDATION with `problems` by line when anything in it is wrong; INSUFFICIENT_STOCK when it would take
- * away what is reserved; CONFLICT when others kept changing the same rows.
+ * Imports a file. VALIDATION with `problems` by line when anything in it is wrong; INSUFFICIENT_STOCK when it would
+ * take away what is reserved; CONFLICT when others kept changing the same rows.
  */
 export async function importFile(deps: ImportDeps, file: ImportFile): Promise<Imported | Refusal> {
   const decoded = decodeImport(file.body);
@@ -63,7 +63,8 @@ export async function importFile(deps: ImportDeps, file: ImportFile): Promise<Im
     const answer = answerOf(file, read.count, plan, hash);
     if (file.dryRun) return { ok: true, replayed: false, answer };
     const committed = await commitPlan(deps, file, plan, answer);
-    if (committed.ok) return committed.replayed ? replayed(committed.result, false) : { ok: true, replayed: false, answer };
+    if (committed.ok)
+      return committed.replayed ? replayed(committed.result, false) : { ok: true, replayed: false, answer };
     // Someone was faster: look again at what is there now, and name the row if it is short.
     if (committed.code !== "CONFLICT" && committed.code !== "INSUFFICIENT_STOCK") {
       return refuse(committed.code, "the file was not imported");
@@ -102,11 +103,24 @@ function commitPlan(deps: ImportDeps, file: ImportFile, plan: ImportPlan, answer
     trace: file.trace,
     inbox: { scope: scopeOf(kind), id: hash, bodyHash: hash, result: JSON.stringify(answer) },
     writes: plan.writes,
-    audit: [{ actor: file.actor, action: "import.completed", subject, after: { kind, rows, created, updated, file_hash: hash } }],
+    audit: [
+      {
+        actor: file.actor,
+        action: "import.completed",
+        subject,
+        after: { kind, rows, created, updated, file_hash: hash },
+      },
+    ],
     events: [
       ...plan.announcements.events,
       ...cacheDrops(plan.announcements, nowMs),
-      { type: "ImportCompleted", subject, region: null, sequence: 1, data: { kind, rows, timestamp: new Date(nowMs).toISOString() } },
+      {
+        type: "ImportCompleted",
+        subject,
+        region: null,
+        sequence: 1,
+        data: { kind, rows, timestamp: new Date(nowMs).toISOString() },
+      },
     ],
   });
 }

@@ -6,7 +6,8 @@ import { IMPORT_KINDS, type ImportKind } from "../../src/domain/import-rows.ts";
 import { importCsv, rowsOf, stockDifferences } from "../support/importing.ts";
 
 const files = env.TEST_DATA as Readonly<Record<ImportKind, string>> | null;
-if (!files) console.log("real-data: skipped, no adventureworks folder (set WAYBILL_TEST_DATA to the folder that holds it)");
+if (!files)
+  console.log("real-data: skipped, no adventureworks folder (set WAYBILL_TEST_DATA to the folder that holds it)");
 
 const COUNTS: Readonly<Record<ImportKind, number>> = {
   regions: 10,
@@ -45,13 +46,16 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
     await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
     for (const kind of IMPORT_KINDS) {
       const imported = await importCsv(kind, files?.[kind] ?? "");
-      if (!imported.ok) throw new Error(`${kind}: ${imported.reason} ${JSON.stringify(imported.problems?.slice(0, 3))}`);
+      if (!imported.ok)
+        throw new Error(`${kind}: ${imported.reason} ${JSON.stringify(imported.problems?.slice(0, 3))}`);
     }
   });
 
   it("each file of the sample has as many rows as its documentation says, and each became one", async ({ expect }) => {
     const results = await rowsOf<{ scope: string; result: string }>("SELECT scope, result FROM inbox");
-    const created = Object.fromEntries(results.map((row) => [row.scope.slice("import:".length), JSON.parse(row.result).created]));
+    const created = Object.fromEntries(
+      results.map((row) => [row.scope.slice("import:".length), JSON.parse(row.result).created]),
+    );
     expect(created).toEqual(COUNTS);
     expect(Object.fromEntries(IMPORT_KINDS.map((kind) => [kind, cellsOf(kind).length]))).toEqual(COUNTS);
   });
@@ -66,7 +70,9 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
   });
 
   it("parts keep names with commas and quotes, prices in cents and zero prices", async ({ expect }) => {
-    const stored = await rowsOf("SELECT sku, name, category, list_price, unit, discontinued, version FROM parts ORDER BY sku");
+    const stored = await rowsOf(
+      "SELECT sku, name, category, list_price, unit, discontinued, version FROM parts ORDER BY sku",
+    );
     const expected = cellsOf("parts").map((row) => ({
       sku: row["sku"],
       name: row["name"],
@@ -82,7 +88,8 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
   });
 
   it("offers keep price, minimum, maximum and lead time", async ({ expect }) => {
-    const stored = await rowsOf(`SELECT o.supplier, o.sku, o.unit, o.pack, o.moq, o.max_order_quantity, o.lead_time_days, b.unit_price
+    const stored =
+      await rowsOf(`SELECT o.supplier, o.sku, o.unit, o.pack, o.moq, o.max_order_quantity, o.lead_time_days, b.unit_price
       FROM supplier_parts o JOIN price_breaks b ON b.sku = o.sku AND b.supplier = o.supplier AND b.min_quantity = 1`);
     const expected = cellsOf("supplier_parts").map((row) => ({
       supplier: row["supplier_id"],
@@ -94,8 +101,8 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
       lead_time_days: Number(row["lead_time_days"]),
       unit_price: cents(row["unit_price"] ?? ""),
     }));
-    const byKey = (a: Record<string, unknown>, b: Record<string, unknown>) =>
-      `${a["supplier"]} ${a["sku"]}` < `${b["supplier"]} ${b["sku"]}` ? -1 : 1;
+    const keyOf = (row: Record<string, unknown>) => JSON.stringify([row["supplier"], row["sku"]]);
+    const byKey = (a: Record<string, unknown>, b: Record<string, unknown>) => (keyOf(a) < keyOf(b) ? -1 : 1);
     expect(stored.sort(byKey)).toEqual(expected.sort(byKey));
   });
 
@@ -103,7 +110,9 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
     const rows = cellsOf("suppliers");
     const flagged = (column: string) => rows.filter((row) => row[column] === "true").length;
     expect(
-      await first("SELECT SUM(preferred) AS preferred, SUM(active) AS active, SUM(credit_rating) AS rating, COUNT(DISTINCT url) AS urls FROM suppliers"),
+      await first(
+        "SELECT SUM(preferred) AS preferred, SUM(active) AS active, SUM(credit_rating) AS rating, COUNT(DISTINCT url) AS urls FROM suppliers",
+      ),
     ).toEqual({
       preferred: flagged("preferred"),
       active: flagged("active"),
@@ -120,17 +129,22 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
       bin: row["bin"],
       quantity: Number(row["quantity"]),
     }));
-    const byKey = (a: Record<string, unknown>, b: Record<string, unknown>) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
+    const byKey = (a: Record<string, unknown>, b: Record<string, unknown>) =>
+      JSON.stringify(a) < JSON.stringify(b) ? -1 : 1;
     expect(stored.sort(byKey)).toEqual(expected.sort(byKey));
     const pieces = sum(expected.map((row) => row.quantity));
     expect(
-      await first("SELECT (SELECT SUM(on_hand) FROM stock_levels) AS levels, (SELECT SUM(quantity) FROM stock_movements WHERE kind = 'import') AS moved"),
+      await first(
+        "SELECT (SELECT SUM(on_hand) FROM stock_levels) AS levels, (SELECT SUM(quantity) FROM stock_movements WHERE kind = 'import') AS moved",
+      ),
     ).toEqual({ levels: pieces, moved: pieces });
     expect(await stockDifferences()).toEqual([]);
   });
 
   it("purchase orders keep state, total and days", async ({ expect }) => {
-    const stored = await rowsOf("SELECT id, order_id, supplier, status, total, created_at, idempotency_key FROM purchase_orders");
+    const stored = await rowsOf(
+      "SELECT id, order_id, supplier, status, total, created_at, idempotency_key FROM purchase_orders",
+    );
     const expected = cellsOf("purchase_orders").map((row) => ({
       id: `po_import_${row["purchase_order_id"]}`,
       order_id: null,
@@ -144,7 +158,9 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
     expect(stored.sort(byId)).toEqual(expected.sort(byId));
   });
 
-  it("purchase order lines keep quantities, short and rejected receipts, also those due before their order", async ({ expect }) => {
+  it("purchase order lines keep quantities, short and rejected receipts, also those due before their order", async ({
+    expect,
+  }) => {
     const rows = cellsOf("purchase_order_lines");
     const total = (column: string) => sum(rows.map((row) => Number(row[column])));
     expect(
@@ -157,21 +173,34 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
       prices: sum(rows.map((row) => cents(row["unit_price"] ?? ""))),
       value: sum(rows.map((row) => Number(row["quantity"]) * cents(row["unit_price"] ?? ""))),
     });
-    expect(await first(`SELECT COUNT(*) AS early FROM purchase_order_lines l JOIN purchase_orders o ON o.id = l.purchase_order_id
-      WHERE l.due_at < o.created_at`)).toEqual({ early: 7 });
+    expect(
+      await first(`SELECT COUNT(*) AS early FROM purchase_order_lines l JOIN purchase_orders o ON o.id = l.purchase_order_id
+      WHERE l.due_at < o.created_at`),
+    ).toEqual({ early: 7 });
   });
 
   it("the files again write nothing, and with a line more only that line", async ({ expect }) => {
-    const before = await first("SELECT (SELECT COUNT(*) FROM outbox) AS events, (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM stock_movements) AS moved");
+    const before = await first(
+      "SELECT (SELECT COUNT(*) FROM outbox) AS events, (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM stock_movements) AS moved",
+    );
     for (const kind of IMPORT_KINDS) {
-      expect(await importCsv(kind, files?.[kind] ?? "")).toMatchObject({ ok: true, replayed: true, answer: { rows: COUNTS[kind] } });
+      expect(await importCsv(kind, files?.[kind] ?? "")).toMatchObject({
+        ok: true,
+        replayed: true,
+        answer: { rows: COUNTS[kind] },
+      });
     }
     expect(
-      await first("SELECT (SELECT COUNT(*) FROM outbox) AS events, (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM stock_movements) AS moved"),
+      await first(
+        "SELECT (SELECT COUNT(*) FROM outbox) AS events, (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM stock_movements) AS moved",
+      ),
     ).toEqual(before);
     const more = `${files?.parts.trimEnd()}\nWB-0001,"Bracket, ""short""",raw-parts,,,.0000,.0000,0,0,false\n`;
     const added = await importCsv("parts", more);
-    expect(added).toMatchObject({ ok: true, replayed: false, answer: { rows: 505, created: 1, updated: 0, unchanged: 504 } });
+    expect(added).toMatchObject({
+      ok: true,
+      replayed: false,
+      answer: { rows: 505, created: 1, updated: 0, unchanged: 504 },
+    });
   });
 });
-

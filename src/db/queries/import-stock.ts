@@ -1,6 +1,6 @@
 /**
- * The SQL of a stock import: a row sets the quantity of a bin, and the movement is the difference to what lies there when
- * the batch runs, so SUM(movement) = on_hand = SUM(bins) holds whatever happened since the file was read. All rows of
+ * The SQL of a stock import: a row sets the quantity of a bin, and the movement is the difference to what lies there
+ * when the batch runs, so SUM(movement) = on_hand = SUM(bins) holds whatever happened since the file was read. All rows of
  * a place must stand in one chunk: its level is changed, and checked against what is reserved, once.
  */
 import { sql, type SQL } from "drizzle-orm";
@@ -60,7 +60,7 @@ function stockWrites(chunk: Chunk<StockRecord>, source: string, at: string): Gua
   return [
     {
       statement: sql`INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)
-        SELECT f.movement_id, f.sku, f.location, f.bin, f.quantity, 'import', ${source}, ${at}
+        SELECT f.movement_id, f.sku, f.location, f.bin, f.quantity - COALESCE(b.quantity, 0), 'import', ${source}, ${at}
         FROM ${rows(chunk)} LEFT JOIN ${BIN} WHERE f.quantity <> COALESCE(b.quantity, 0)`,
     },
     {
@@ -119,5 +119,5 @@ export function placeOf(row: { readonly sku: string; readonly location: string }
 
 /** The quantity of a movement inside its own batch: 0 when the bin held the wanted quantity already. */
 export function movementQuantity(movementId: string): SQL {
-  return sql`SELECT COALESCE((SELECT -quantity FROM stock_movements WHERE id = ${movementId}), 0)`;
+  return sql`SELECT COALESCE((SELECT quantity FROM stock_movements WHERE id = ${movementId}), 0)`;
 }

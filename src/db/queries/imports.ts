@@ -39,7 +39,13 @@ const SUPPLIER: ImportReference = { field: "supplier", column: "supplier_id", ta
 
 export const STOCK_REFERENCES: readonly ImportReference[] = [
   PART,
-  { field: "location", column: "warehouse_id", table: "locations", noun: "warehouse", where: sql`t.kind = 'warehouse'` },
+  {
+    field: "location",
+    column: "warehouse_id",
+    table: "locations",
+    noun: "warehouse",
+    where: sql`t.kind = 'warehouse'`,
+  },
 ];
 
 export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, ImportTarget>> = {
@@ -50,13 +56,24 @@ export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, Impor
   },
   parts: {
     tables: [
-      { name: "parts", key: ["sku"], set: ["name", "category", "list_price", "currency", "discontinued"], once: ["unit"], versioned: true },
+      {
+        name: "parts",
+        key: ["sku"],
+        set: ["name", "category", "list_price", "currency", "discontinued"],
+        once: ["unit"],
+        versioned: true,
+      },
     ],
     references: [],
   },
   suppliers: {
     tables: [
-      { name: "suppliers", key: ["id"], set: ["name", "account_number", "credit_rating", "preferred", "active"], once: ["url"] },
+      {
+        name: "suppliers",
+        key: ["id"],
+        set: ["name", "account_number", "credit_rating", "preferred", "active"],
+        once: ["url"],
+      },
     ],
     references: [],
   },
@@ -100,7 +117,11 @@ export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, Impor
 
 const commas = (parts: readonly SQL[]) => sql.join([...parts], sql`, `);
 const columns = (names: readonly string[], of?: string) =>
-  commas(names.map((name) => (of === undefined ? sql`${sql.identifier(name)}` : sql`${sql.identifier(of)}.${sql.identifier(name)}`)));
+  commas(
+    names.map((name) =>
+      of === undefined ? sql`${sql.identifier(name)}` : sql`${sql.identifier(of)}.${sql.identifier(name)}`,
+    ),
+  );
 
 /** The rows of a chunk as a table `f` with these fields and `at`. */
 export function rowsOf(chunk: Chunk, fields: readonly string[]): SQL {
@@ -109,7 +130,11 @@ export function rowsOf(chunk: Chunk, fields: readonly string[]): SQL {
 }
 
 /** Lines whose field names no row of the referenced table. */
-export async function unknownLines(db: Database, chunks: readonly Chunk[], reference: ImportReference): Promise<number[]> {
+export async function unknownLines(
+  db: Database,
+  chunks: readonly Chunk[],
+  reference: ImportReference,
+): Promise<number[]> {
   const { field, table } = reference;
   const key = sql.identifier(table === "parts" ? "sku" : "id");
   const also = reference.where === undefined ? sql`` : sql` AND ${reference.where}`;
@@ -142,18 +167,16 @@ interface UpsertPlan {
 }
 
 /** Compares the rows with what is there. The writes assert that it is still so when they are committed: CONFLICT. */
-export async function planUpserts(
-  db: Database,
-  target: ImportTarget,
-  chunks: readonly Chunk[],
-): Promise<UpsertPlan> {
+export async function planUpserts(db: Database, target: ImportTarget, chunks: readonly Chunk[]): Promise<UpsertPlan> {
   const created = new Set<number>();
   const updated = new Set<number>();
   const writes: GuardedWrite[] = [];
   for (const table of target.tables) {
     const isNew = new Map<number, boolean>();
     for (const chunk of chunks) {
-      const rows = await db.all<{ at: number; known: number }>(sql`SELECT f.at, ${known(table)} AS known ${differing(table, chunk)}`);
+      const rows = await db.all<{ at: number; known: number }>(
+        sql`SELECT f.at, ${known(table)} AS known ${differing(table, chunk)}`,
+      );
       for (const row of rows) isNew.set(row.at, row.known === 0);
     }
     for (const [at, missing] of isNew) {
@@ -162,7 +185,10 @@ export async function planUpserts(
     }
     const rows = chunks.flatMap((chunk) => chunk.rows.filter((row) => isNew.has(row.at)));
     for (const chunk of chunksOf(rows)) {
-      writes.push(upsert(table, chunk));
+      writes.push(
+        assertStillDiffers(table, chunk, chunk.rows.filter((row) => isNew.get(row.at) === false).length),
+        upsert(table, chunk),
+      );
     }
   }
   return { created, updated, writes };
@@ -179,13 +205,14 @@ function differing(table: ImportTable, chunk: Chunk): SQL {
 }
 
 /**
- * Every row of the chunk still differs, and as many exist as did. Asserted before the write and without `changes()`: after a
- * write of parts, the full-text index flushes as the assertion begins, and `changes()` is then the index's count.
+ * Every row of the chunk still differs, and as many exist as did. Asserted before the write and without `changes()`:
+ * after a write of parts the full-text index flushes as the assertion begins, and `changes()` is then the index's count.
  */
 function assertStillDiffers(table: ImportTable, chunk: Chunk, existing: number): GuardedWrite {
+  const wanted = `${chunk.rows.length}/${existing}`;
   return {
     statement: sql`INSERT INTO assert_that
-      SELECT COUNT(*) || '/' || COUNT(t.${sql.identifier(table.key[0])}), ${`${chunk.rows.length}/${existing}`}, 'CONFLICT'
+      SELECT COUNT(*) || '/' || COUNT(t.${sql.identifier(table.key[0])}), ${wanted}, 'CONFLICT'
       ${differing(table, chunk)}`,
   };
 }

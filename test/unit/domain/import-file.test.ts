@@ -43,11 +43,16 @@ describe("the header", () => {
     });
   });
 
-  it.for(IMPORT_KINDS)("a file of %s with a header and no rows is refused, and so is an empty one", (kind, { expect }) => {
-    const header = IMPORT_FORMATS[kind].columns.join(",");
-    expect(problemsOf(kind, `${header}\n`).listed).toEqual([{ line: 1, detail: "The file has a header and no rows." }]);
-    expect(problemsOf(kind, "").listed[0]?.detail).toContain(`its first line must be ${header}`);
-  });
+  it.for(IMPORT_KINDS)(
+    "a file of %s with a header and no rows is refused, and so is an empty one",
+    (kind, { expect }) => {
+      const header = IMPORT_FORMATS[kind].columns.join(",");
+      expect(problemsOf(kind, `${header}\n`).listed).toEqual([
+        { line: 1, detail: "The file has a header and no rows." },
+      ]);
+      expect(problemsOf(kind, "").listed[0]?.detail).toContain(`its first line must be ${header}`);
+    },
+  );
 });
 
 describe("money", () => {
@@ -66,9 +71,12 @@ describe("money", () => {
     expect(price(written)).toBe(cents);
   });
 
-  it.for(["", ".", "-1.00", "1,50", "1e3", "1.00000", "$5", "NaN", "12345678901"])("%j is no amount", (written, { expect }) => {
-    expect(price(`"${written}"`)).toMatch(/^must /);
-  });
+  it.for(["", ".", "-1.00", "1,50", "1e3", "1.00000", "$5", "NaN", "12345678901"])(
+    "%j is no amount",
+    (written, { expect }) => {
+      expect(price(`"${written}"`)).toMatch(/^must /);
+    },
+  );
 });
 
 describe("quantities", () => {
@@ -123,7 +131,9 @@ describe("rows", () => {
 
   it("an offer whose maximum is below its minimum, in another currency, is refused in both cells", ({ expect }) => {
     const header = IMPORT_FORMATS.supplier_parts.columns.join(",");
-    expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,EUR,5,4,10\n`).listed).toMatchObject([{ column: "currency", value: "EUR" }]);
+    expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,EUR,5,4,10\n`).listed).toMatchObject([
+      { column: "currency", value: "EUR" },
+    ]);
     expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,USD,5,4,10\n`).listed).toEqual([
       { line: 2, column: "max_order_qty", value: "4", detail: "must not be below min_order_qty" },
     ]);
@@ -134,23 +144,32 @@ describe("rows", () => {
     const row = (ordered: string) => `${header}\n7,s,258,pending,${ordered},,1,0,0,1\n`;
     const read = readImport("purchase_orders", row("2024-02-29"));
     expect(read.ok && read.rows[0]?.row).toMatchObject({ ordered_at: "2024-02-29T00:00:00.000Z", shipped_at: null });
-    expect(problemsOf("purchase_orders", row("2023-02-29")).listed).toMatchObject([{ line: 2, column: "ordered_at", value: "2023-02-29" }]);
+    expect(problemsOf("purchase_orders", row("2023-02-29")).listed).toMatchObject([
+      { line: 2, column: "ordered_at", value: "2023-02-29" },
+    ]);
   });
 
   it("ids that stand in paths hold no slash, blank or quote", ({ expect }) => {
-    expect(problemsOf("regions", "region_id,name\na/b,x\n../c,x\na b,x\nnorth_1.x-y,x\n").listed.map((p) => p.line)).toEqual([2, 3, 4]);
+    expect(
+      problemsOf("regions", "region_id,name\na/b,x\n../c,x\na b,x\nnorth_1.x-y,x\n").listed.map((p) => p.line),
+    ).toEqual([2, 3, 4]);
   });
 });
 
 describe("bad bytes and sizes", () => {
   it("the line that isn't UTF-8 is named", ({ expect }) => {
     const bytes = new Uint8Array([...new TextEncoder().encode("region_id,name\na,b\nc,"), 0xe9, 0x0a]);
-    expect(decodeImport(bytes)).toEqual({ ok: false, problem: { line: 3, detail: "The line isn't UTF-8: save the file as UTF-8." } });
+    expect(decodeImport(bytes)).toEqual({
+      ok: false,
+      problem: { line: 3, detail: "The line isn't UTF-8: save the file as UTF-8." },
+    });
   });
 
   it("a quote that isn't closed is refused without reading the rest into one cell", ({ expect }) => {
     const text = `region_id,name\na,"open\n${"b,c\n".repeat(20_000)}`;
-    expect(problemsOf("regions", text).listed).toMatchObject([{ detail: expect.stringContaining("quoted cell not closed") }]);
+    expect(problemsOf("regions", text).listed).toMatchObject([
+      { detail: expect.stringContaining("quoted cell not closed") },
+    ]);
   });
 
   it("of many wrong cells the first 100 are listed and all are counted", ({ expect }) => {
