@@ -2,6 +2,7 @@
 import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { uuidv7 } from "uuidv7";
+import { sha256Hex } from "../../src/container.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { commit } from "../../src/db/unit-of-work.ts";
 import { parseMessage } from "../../src/domain/events.ts";
@@ -21,8 +22,7 @@ export function importDeps(over: Partial<ImportDeps> = {}): ImportDeps {
     commit: (work) => commit({ db, now: clock.now, newId, wantOf }, work),
     clock,
     newId,
-    sha256: async (text) =>
-      new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex(),
+    sha256: sha256Hex,
     environment: "development",
     ...over,
   };

@@ -7,9 +7,11 @@ import { fakeClock } from "./fake-clock.ts";
 
 const call: Permit = { generation: 1, kind: "call" };
 const probe: Permit = { generation: 3, kind: "probe" };
-const failing = (error: Error) => async (): Promise<number> => {
-  throw error;
-};
+type Call = () => Promise<unknown>;
+
+function failing(error: Error): Call {
+  return () => Promise.reject(error);
+}
 const down = failing(new AppError("DEPENDENCY_FAILED", "down", { retryable: true }));
 
 function setUp(answer: () => Promise<PermitAnswer> = async () => ({ ok: true, permit: call })) {
@@ -64,12 +66,13 @@ describe("a call through the breaker", () => {
     expect(errors.every((e) => e instanceof Error && e.cause === undefined)).toBe(true);
   });
 
-  it.for([
+  const probes: readonly (readonly [outcome: string, work: Call])[] = [
     ["success", async () => 7],
     ["failure", down],
     ["success", failing(new AppError("SUPPLIER_REFUSED", "422"))],
     ["ignored", failing(new DOMException("the client went away", "AbortError"))],
-  ] as const)("reports %s of a probe, since all wait for it", async ([outcome, work], { expect }) => {
+  ];
+  it.for(probes)("reports %s of a probe, since all wait for it", async ([outcome, work], { expect }) => {
     const { breaker, report } = setUp(async () => ({ ok: true, permit: probe }));
     await throughBreaker(breaker, work).catch(() => undefined);
     expect(report.mock.calls).toEqual([[probe, outcome]]);
