@@ -3,6 +3,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { listRegionIds } from "../db/queries/regions.ts";
 import { listRequests } from "../db/queries/requests.ts";
 import { hasRight } from "../domain/identity.ts";
+import { SUBPROTOCOL } from "../domain/hub/frames.ts";
 import { hubName, shardOf } from "../domain/hub/routing.ts";
 import { authenticate } from "../wiring/identity.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -80,6 +81,10 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
   app.get("/ws", async (c) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return problem(c, { code: "UPGRADE_REQUIRED", detail: "connect with a WebSocket, protocol waybill.v1", headers: { upgrade: "websocket" } });
+    }
+    const protocols = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
+    if (!protocols.includes(SUBPROTOCOL)) {
+      return problem(c, { code: "UPGRADE_REQUIRED", detail: `offer the subprotocol ${SUBPROTOCOL}`, headers: { upgrade: "websocket" } });
     }
     const container = c.get("container");
     const principal = await authenticate(container, c.req.header("authorization"));

@@ -2,7 +2,7 @@
  * The response file's way to the document store: one attempt a call, behind the breaker, by the ladder 1, 2, 4, 8 s. The
  * path is derived from the request, so a repeated upload overwrites itself. Giving up is told once.
  */
-import { findCloudUpload, finishCloudUpload, noteFailedAttempt } from "../db/queries/cloud-uploads.ts";
+import { findCloudUpload, finishCloudUpload, noteFailedAttempt, noteWaiting } from "../db/queries/cloud-uploads.ts";
 import { findRequest, findResponseById } from "../db/queries/requests.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { DocumentStore } from "../domain/ports.ts";
@@ -57,6 +57,8 @@ async function afterFailure(
 ): Promise<UploadOutcome> {
   const { error, attempt, responseId, requestId } = failed;
   if (error instanceof AppError && error.code === "CIRCUIT_OPEN") {
+    // Else the cron would take the message for lost, and add another one in every minute of a long outage.
+    await deps.commit({ trace: deps.newTrace(), writes: [noteWaiting(responseId, isoNow(deps))] });
     return { do: "again", delayMs: (error.retryAfterSeconds ?? 30) * 1000 };
   }
   const decision = decideRetry({ attempt, error: faultOf(error), random: deps.random });

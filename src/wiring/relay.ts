@@ -32,7 +32,7 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
 
   return {
     now: clock.now,
-    hubRows: (limit) => openHubRows(db, buckets, HUB_BIT, nowIso(), limit),
+    hubRows: async (limit) => (await openHubRows(db, buckets, HUB_BIT, nowIso(), limit)).filter(isOurs),
     hubsOf: async (row) => {
       if (row.region !== null) return hubsOfRegion(row.region);
       regions ??= listRegionIds(db);
@@ -55,10 +55,16 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
   };
 }
 
+/** An event of a newer version, in the middle of a deployment, stays open for the relay that knows it. */
+function isOurs(row: OutboxRow): boolean {
+  const parsed = parseMessage(JSON.parse(row.event));
+  if (!parsed.ok) log("warn", "relay.unknown_event", { event_id: row.event_id, type: row.type, reason: parsed.reason });
+  return parsed.ok;
+}
+
 function toHubEvent(row: OutboxRow) {
-  const message = parseMessage(JSON.parse(row.event));
-  const topics = message.ok ? topicsOf(message.message, row.region) : [];
-  return { event_id: row.event_id, topics, event: row.event };
+  const parsed = parseMessage(JSON.parse(row.event));
+  return { event_id: row.event_id, topics: parsed.ok ? topicsOf(parsed.message, row.region) : [], event: row.event };
 }
 
 /** A queue send can hang for a minute: after our own time-out it is "maybe sent", and the lease decides. */

@@ -37,6 +37,11 @@ export function noteFailedAttempt(
   };
 }
 
+/** Shows that the upload's message is alive although it may not be tried: the cron leaves it alone. */
+export function noteWaiting(responseId: string, at: string): GuardedWrite {
+  return { statement: sql`UPDATE cloud_uploads SET updated_at = ${at} WHERE response_id = ${responseId} AND state = 'queued'` };
+}
+
 /** Uploads whose message must have been lost: queued, and untouched for longer than any wait. */
 export async function staleCloudUploads(db: Database, beforeIso: string): Promise<string[]> {
   const rows = await db.all<{ response_id: string }>(sql`SELECT response_id FROM cloud_uploads

@@ -12,13 +12,18 @@ export interface OpenEvent {
   readonly attempts: number;
 }
 
-/** Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. */
+/**
+ * Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. At most `limit` a region, so that a
+ * region whose hub is down doesn't keep the others from theirs.
+ */
 export function openHubRows(db: Database, buckets: readonly number[], hubBit: number, nowIso: string, limit: number) {
   return db.all<OpenEvent>(sql`
-    SELECT event_id, type, subject, region, event, attempts FROM outbox
-    WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(buckets)})) AND not_before <= ${nowIso}
-      AND done <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0
-    ORDER BY rowid LIMIT ${limit}`);
+    SELECT event_id, type, subject, region, event, attempts FROM (
+      SELECT rowid AS place, event_id, type, subject, region, event, attempts,
+        ROW_NUMBER() OVER (PARTITION BY region ORDER BY rowid) AS nth FROM outbox
+      WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(buckets)})) AND not_before <= ${nowIso}
+        AND done <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0)
+    WHERE nth <= ${limit} ORDER BY place`);
 }
 
 export async function markDone(db: Database, eventIds: readonly string[], bit: number): Promise<void> {
