@@ -2,7 +2,7 @@
 import { findOrder } from "../db/queries/orders.ts";
 import { withTrusted } from "../domain/request-context.ts";
 import { isoNow } from "../services/deps.ts";
-import { placeOrder } from "../services/orders.ts";
+import { orderLines, placeOrder } from "../services/orders.ts";
 import { byAgent, mustHave } from "./by-agent.ts";
 import { endWith } from "./ending.ts";
 import type { Loaded, Move, OrchestratorDeps } from "./move.ts";
@@ -18,17 +18,10 @@ export async function nextOrderMove(deps: OrchestratorDeps, loaded: Loaded): Pro
   if (status === "Completed") return endWith(deps, loaded, loaded.context, { status: "completed", reason: null });
   if (status === "Cancelled") return endWith(deps, loaded, loaded.context, { status: "failed", reason: reasonOf(error) });
   if (status === "NeedsAttention") {
+    const reason = reasonOf(error, "needs attention");
     return {
-      change: { status: "needs_attention", reason: reasonOf(error, "needs attention") },
-      audit: [
-        byAgent(
-          loaded,
-          "OrderGenerator",
-          "request.needs attention",
-          { order_id: request.orderId },
-          reasonOf(error, "needs attention"),
-        ),
-      ],
+      change: { status: "needs_attention", reason },
+      audit: [byAgent(loaded, "OrderGenerator", "request.needs attention", { order_id: request.orderId }, reason)],
     };
   }
   return null;
@@ -56,19 +49,7 @@ function place(deps: OrchestratorDeps, loaded: Loaded): Move {
     total: draft.total,
     currency: draft.currency,
     at: isoNow(deps),
-    lines: draft.lines.map((line) => ({
-      line: line.line,
-      requestLine: line.requestLine,
-      sku: line.sku,
-      quantity: line.quantity,
-      source: line.source,
-      location: line.location ?? null,
-      supplier: line.supplier ?? null,
-      orderQuantity: line.orderQuantity,
-      unitPrice: line.unitPrice,
-      availableOn: line.availableOn,
-      reason: line.reason,
-    })),
+    lines: orderLines(draft.lines),
   });
   return {
     change: { status: "ordering", orderId, context: JSON.stringify(withTrusted(context, { order: draft })) },

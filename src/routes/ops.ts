@@ -1,9 +1,9 @@
 /** Operations: recount of the stock, the outbox, breakers, the trail, and what lies in the archive. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { summariseOutbox } from "../db/queries/outbox.ts";
-import { listAudit } from "../db/queries/audit.ts";
 import { findRequest } from "../db/queries/requests.ts";
 import { recountStock } from "../db/queries/recount.ts";
+import { trailOf } from "../services/timeline.ts";
 import { archivedResponse } from "../wiring/archive.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requires } from "./middleware/auth.ts";
@@ -83,17 +83,7 @@ export function registerOps(app: OpenAPIHono<AppEnv>): void {
   });
 
   app.openapi(audit, async (c) => {
-    const rows = await listAudit(c.get("container").db, [c.req.valid("query").subject], 500);
-    const data = rows.map((row) => ({
-      at: row.at,
-      actor: row.actor,
-      actor_kind: row.actorKind,
-      action: row.action,
-      subject: row.subject,
-      reason: row.reason,
-      after: row.after === null ? null : (JSON.parse(row.after) as unknown),
-      trace: row.trace,
-    }));
+    const data = await trailOf(c.get("container").db, [c.req.valid("query").subject]);
     return c.json({ data, meta: { count: data.length } }, 200);
   });
 

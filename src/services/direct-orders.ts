@@ -8,7 +8,7 @@ import type { ResolvedLine } from "../domain/request-context.ts";
 import { matchSources } from "../domain/sourcing.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
-import { placeOrder } from "./orders.ts";
+import { orderLines, placeOrder } from "./orders.ts";
 import { askingDevice } from "./requests.ts";
 
 const CURRENCY = "USD";
@@ -63,19 +63,7 @@ export async function placeDirectOrder(
     total: sources.total,
     currency: CURRENCY,
     at,
-    lines: sources.allocations.map((one, index) => ({
-      line: index + 1,
-      requestLine: null,
-      sku: one.sku,
-      quantity: one.quantity,
-      source: one.source,
-      location: one.location ?? null,
-      supplier: one.supplier ?? null,
-      orderQuantity: one.orderQuantity,
-      unitPrice: one.unitPrice,
-      availableOn: one.availableOn,
-      reason: one.reason,
-    })),
+    lines: orderLines(sources.allocations.map((one) => ({ ...one, requestLine: null }))),
   });
   const committed = await deps.commit({
     trace: { ...trace, correlationId: id },

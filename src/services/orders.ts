@@ -1,6 +1,7 @@
 /** placeOrder: the batch that accepts an order writes its row and OrderPlaced; the event starts the saga, so none is lost. */
 import { insertOrder, noteNextWake, type NewOrder, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
+import type { Allocation } from "../domain/request-context.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
 export function placeOrder(order: NewOrder): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
@@ -16,6 +17,25 @@ export function placeOrder(order: NewOrder): { writes: GuardedWrite[]; events: A
       },
     ],
   };
+}
+
+/** The order's lines from what was allocated; `requestLine` is null where no request stands behind them. */
+export function orderLines(
+  allocations: readonly (Omit<Allocation, "line"> & { readonly requestLine: number | null })[],
+): NewOrder["lines"] {
+  return allocations.map((one, index) => ({
+    line: index + 1,
+    requestLine: one.requestLine,
+    sku: one.sku,
+    quantity: one.quantity,
+    source: one.source,
+    location: one.location ?? null,
+    supplier: one.supplier ?? null,
+    orderQuantity: one.orderQuantity,
+    unitPrice: one.unitPrice,
+    availableOn: one.availableOn,
+    reason: one.reason,
+  }));
 }
 
 /** What is told at an order's end: to its devices, and to its request. */

@@ -7,6 +7,11 @@ const MAX_STEPS = 500;
 
 export async function storyOf(db: Database, request: RequestRow) {
   const subjects = [`request/${request.id}`, ...(request.orderId === null ? [] : [`order/${request.orderId}`])];
+  return trailOf(db, subjects);
+}
+
+/** The audit rows of some subjects, as they are shown. */
+export async function trailOf(db: Database, subjects: readonly string[]) {
   const rows = await listAudit(db, subjects, MAX_STEPS);
   return rows.map((row) => ({
     at: row.at,
