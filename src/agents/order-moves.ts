@@ -16,7 +16,8 @@ export async function nextOrderMove(deps: OrchestratorDeps, loaded: Loaded): Pro
   if (!found) return null;
   const { status, error } = found.order;
   if (status === "Completed") return endWith(deps, loaded, loaded.context, { status: "completed", reason: null });
-  if (status === "Cancelled") return endWith(deps, loaded, loaded.context, { status: "failed", reason: reasonOf(error) });
+  if (status === "Cancelled")
+    return endWith(deps, loaded, loaded.context, { status: "failed", reason: reasonOf(error) });
   if (status === "NeedsAttention") {
     const reason = reasonOf(error, "needs attention");
     return {

@@ -72,7 +72,6 @@ export interface SagaRules {
   /** Delay after the n-th failed attempt in ms, or null to give up. */
   readonly delayAfter: (attempt: number) => number | null;
   readonly maxWaitMs: number;
-  /** Pace of what goes on after the ladder's end: looks for a late acceptance, tries to complete. */
   readonly lateCheckMs: number;
   readonly lateChecks: number;
 }
@@ -132,14 +131,24 @@ export function begin(state: SagaState, action: SagaAction): SagaState {
   // Begun and no outcome on record: whoever made that call died in it, and the other side may still carry it out.
   const doubtful = entry.doubtful || (entry.state === "intended" && entry.attempt > 0);
   if (action.do === "run") return replace(state, { ...entry, state: "intended", attempt: entry.attempt + 1, doubtful });
-  if (action.do === "probe") return replace(state, { ...entry, doubtful });
+  if (action.do === "probe") return replace(state, { ...entry, state: "unknown", doubtful: true });
   const attempt = entry.state === "compensating" ? entry.attempt + 1 : 1;
   return replace(state, { ...entry, state: "compensating", attempt, doubtful });
 }
 
 /** The state after the action's outcome. */
-export function settle(state: SagaState, action: SagaAction, outcome: Outcome, now: number, rules: SagaRules): SagaState {
-  const cleared: SagaState = { ...state, waitUntil: 0, blockedSince: outcome.kind === "blocked" ? state.blockedSince : 0 };
+export function settle(
+  state: SagaState,
+  action: SagaAction,
+  outcome: Outcome,
+  now: number,
+  rules: SagaRules,
+): SagaState {
+  const cleared: SagaState = {
+    ...state,
+    waitUntil: 0,
+    blockedSince: outcome.kind === "blocked" ? state.blockedSince : 0,
+  };
   if (outcome.kind === "ended") return { ...cleared, phase: "ended", status: outcome.status };
   if (outcome.kind === "blocked") return settleBlocked(cleared, action, outcome.retryAfterMs, now, rules);
   if (action.do === "fence") {
@@ -171,7 +180,8 @@ function settleForward(state: SagaState, entry: StepEntry, outcome: Outcome, now
   if (code === "RESERVATION_GONE" && entry.step === "move") return backToReserve(state, entry, reason);
   const noted = replace(state, {
     ...entry,
-    state: outcome.kind === "unknown" ? "unknown" : "failed",
+    // A probe that failed has told nothing: what was unknown stays so.
+    state: outcome.kind === "unknown" || entry.state === "unknown" ? "unknown" : "failed",
     doubtful: entry.doubtful || outcome.kind === "unknown",
   });
   const retryable = outcome.kind === "unknown" || (outcome.kind === "failed" && outcome.retryable);
@@ -179,9 +189,10 @@ function settleForward(state: SagaState, entry: StepEntry, outcome: Outcome, now
   if (delay !== null) return { ...noted, waitUntil: now + notBefore(delay, outcome) };
   const error: SagaError = { step: entry.step, code, reason };
   if (entry.step !== "complete") return { ...noted, phase: "fencing", error };
-  // Stock has moved: there is no way back, only on. It is tried until the longest wait, then a person is asked.
-  return retryable && entry.attempt * rules.lateCheckMs < rules.maxWaitMs
-    ? { ...noted, waitUntil: now + rules.lateCheckMs }
+  // Stock has moved: there is no way back, only on. The waits go on doubling up to the longest, then a person is asked.
+  const wait = (rules.delayAfter(1) ?? 1_000) * 2 ** (entry.attempt - 1);
+  return retryable && wait < rules.maxWaitMs
+    ? { ...noted, waitUntil: now + wait }
     : { ...noted, phase: "closing", status: "NeedsAttention", error };
 }
 
@@ -199,7 +210,13 @@ function backToReserve(state: SagaState, move: StepEntry, reason: string): SagaS
   return replace(again, { ...move, state: "failed", attempt: 0, round: move.round + 1 });
 }
 
-function settleCompensation(state: SagaState, entry: StepEntry, outcome: Outcome, now: number, rules: SagaRules): SagaState {
+function settleCompensation(
+  state: SagaState,
+  entry: StepEntry,
+  outcome: Outcome,
+  now: number,
+  rules: SagaRules,
+): SagaState {
   if (outcome.kind === "done") {
     const late = outcome.note === "nothing_found" && entry.doubtful && entry.lateChecks < rules.lateChecks;
     if (late) {
@@ -218,7 +235,13 @@ function closeIfUndone(state: SagaState): SagaState {
 }
 
 /** An open breaker is no failure: wait for its next health check, but not for ever. */
-function settleBlocked(state: SagaState, action: SagaAction, retryAfterMs: number, now: number, rules: SagaRules): SagaState {
+function settleBlocked(
+  state: SagaState,
+  action: SagaAction,
+  retryAfterMs: number,
+  now: number,
+  rules: SagaRules,
+): SagaState {
   const blockedSince = state.blockedSince || now;
   if ("step" in action) {
     const entry = entryOf(state, action.step);
@@ -227,13 +250,19 @@ function settleBlocked(state: SagaState, action: SagaAction, retryAfterMs: numbe
       state: action.do === "compensate" ? "compensating" : action.do === "probe" ? "unknown" : "failed",
       attempt: action.do === "probe" ? entry.attempt : Math.max(0, entry.attempt - 1),
     });
-    if (now - blockedSince < rules.maxWaitMs) return { ...uncounted, blockedSince, waitUntil: now + Math.max(1, retryAfterMs) };
+    if (now - blockedSince < rules.maxWaitMs)
+      return { ...uncounted, blockedSince, waitUntil: now + Math.max(1, retryAfterMs) };
     // The other steps can still be undone: only this one is left to a person.
     if (action.do === "compensate") {
       return closeIfUndone({ ...replace(state, { ...entry, state: "compensation_failed" }), blockedSince: 0 });
     }
     const reason = `${action.step} waited ${rules.maxWaitMs} ms for its circuit to close`;
-    return { ...uncounted, phase: "closing", status: "NeedsAttention", error: { step: action.step, code: "CIRCUIT_OPEN", reason } };
+    return {
+      ...uncounted,
+      phase: "closing",
+      status: "NeedsAttention",
+      error: { step: action.step, code: "CIRCUIT_OPEN", reason },
+    };
   }
   return { ...state, waitUntil: now + Math.max(1, retryAfterMs) };
 }

@@ -18,7 +18,15 @@ import { noteSleep } from "../services/orders.ts";
 import { probePurchase, runStep, type StepDeps } from "../services/order-steps.ts";
 import { suppliersOf } from "../services/suppliers.ts";
 import { stepDeps } from "../wiring/saga.ts";
-import { appendIntent, appendOutcome, createJournal, readJournal, readState, writeState, type JournalRow } from "./saga-journal.ts";
+import {
+  appendIntent,
+  appendOutcome,
+  createJournal,
+  readJournal,
+  readState,
+  writeState,
+  type JournalRow,
+} from "./saga-journal.ts";
 
 /** If the object dies in a call, it is woken after this long: longer than any call's own time-out. */
 const WATCHDOG_MS = 60_000;

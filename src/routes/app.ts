@@ -3,6 +3,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { CLIENT_DEADLINE_MS } from "../config.ts";
 import type { InputProblem } from "../domain/errors.ts";
 import { pointerOf } from "../domain/json-pointer.ts";
+import { registerAgentRuns } from "./agent-runs.ts";
 import type { AppEnv } from "./app-env.ts";
 import { registerApprovals } from "./approvals.ts";
 import { registerAuth } from "./auth.ts";
@@ -57,6 +58,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerRequests(app);
   registerUploads(app);
   registerApprovals(app);
+  registerAgentRuns(app);
   registerOrders(app);
   registerDevices(app);
   registerNotifications(app);

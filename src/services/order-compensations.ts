@@ -15,14 +15,20 @@ import { reverseMove } from "./shipments.ts";
 const ACTOR = { id: "order-saga", kind: "system" } as const;
 
 /** Moves the order to Cancelling and raises its fence, once. */
-export async function fenceOrder(deps: StepDeps, context: Omit<StepContext, "step" | "key">, error: SagaError): Promise<Outcome> {
+export async function fenceOrder(
+  deps: StepDeps,
+  context: Omit<StepContext, "step" | "key">,
+  error: SagaError,
+): Promise<Outcome> {
   const { order, fence, trace } = context;
   try {
     const committed = await deps.commit({
       trace,
       inbox: { scope: SAGA_SCOPE, id: `${order.id}:fence:${fence}`, bodyHash: "fence" },
       writes: [raiseFence(order.id, fence, JSON.stringify(error), isoNow(deps))],
-      audit: [{ actor: ACTOR, action: "order.cancelling", subject: `order/${order.id}`, after: error, reason: error.reason }],
+      audit: [
+        { actor: ACTOR, action: "order.cancelling", subject: `order/${order.id}`, after: error, reason: error.reason },
+      ],
     });
     return committed.ok ? { kind: "done" } : await endedOr(deps, order.id, `the fence was refused: ${committed.code}`);
   } catch (fault) {
@@ -86,7 +92,12 @@ async function undo(
     events,
   });
   if (committed.ok) return { kind: "done" };
-  return { kind: "failed", code: committed.code, reason: `undoing ${step} was refused: ${committed.code}`, retryable: true };
+  return {
+    kind: "failed",
+    code: committed.code,
+    reason: `undoing ${step} was refused: ${committed.code}`,
+    retryable: true,
+  };
 }
 
 function undoneOf(step: StepName): string {

@@ -63,10 +63,15 @@ export function outcomeOfFault(error: unknown): Outcome {
 }
 
 async function createOrder(deps: StepDeps, context: StepContext): Promise<Outcome> {
-  const known = await findParts(deps.db, context.lines.map((line) => line.sku));
+  const known = await findParts(
+    deps.db,
+    context.lines.map((line) => line.sku),
+  );
   const missing = context.lines.find((line) => !known.some((part) => part.sku === line.sku));
   if (missing) return failed("UNKNOWN_REFERENCE", `line ${missing.line}: the catalogue has no part ${missing.sku}`);
-  const gone = context.lines.find((line) => known.some((part) => part.sku === line.sku && part.discontinued && line.source === "purchase"));
+  const gone = context.lines.find((line) =>
+    known.some((part) => part.sku === line.sku && part.discontinued && line.source === "purchase"),
+  );
   if (gone) return failed("CONFLICT", `line ${gone.line}: ${gone.sku} is discontinued and can't be bought`);
   return outcomeOf(await commitStep(deps, context, [], []));
 }
@@ -113,7 +118,8 @@ async function purchase(deps: StepDeps, context: StepContext): Promise<Outcome> 
   const draft = draftPurchaseOrder(context.order, context.lines, { supplier, url, key: context.key });
   const placed = await deps.supplierOf(supplier).placePurchaseOrder(draft);
   if (!placed.ok) return failed("SUPPLIER_REFUSED", `${supplier}: ${placed.reason}`);
-  if (placed.order.status === "cancelled") return failed("SUPPLIER_REFUSED", `${supplier} has cancelled ${placed.order.reference}`);
+  if (placed.order.status === "cancelled")
+    return failed("SUPPLIER_REFUSED", `${supplier} has cancelled ${placed.order.reference}`);
   return recordPurchase(deps, context, supplier, placed.order);
 }
 
@@ -137,10 +143,15 @@ async function recordPurchase(
   supplier: string,
   order: { reference: string; status: "accepted" | "cancelled" },
 ): Promise<Outcome> {
-  const { writes, events } = createPurchaseOrder(deps, context.order, context.lines, { supplier, key: context.key, order });
+  const { writes, events } = createPurchaseOrder(deps, context.order, context.lines, {
+    supplier,
+    key: context.key,
+    order,
+  });
   const committed = await commitStep(deps, context, writes, events);
   // Fenced after the supplier accepted: the compensation, which knows the key, cancels it there.
-  if (!committed.ok && committed.code === "FENCED") return { kind: "unknown", reason: "cancelled while the supplier accepted" };
+  if (!committed.ok && committed.code === "FENCED")
+    return { kind: "unknown", reason: "cancelled while the supplier accepted" };
   return outcomeOf(committed);
 }
 
@@ -166,12 +177,16 @@ function commitStep(
     trace,
     inbox: { scope: SAGA_SCOPE, id: key, bodyHash: step },
     writes: fenced ? [passFence(order.id, fence, step, at), ...writes] : writes,
-    audit: [{ actor: { id: "order-saga", kind: "system" }, action: `order.${actionOf(step)}`, subject: `order/${order.id}` }],
+    audit: [
+      { actor: { id: "order-saga", kind: "system" }, action: `order.${actionOf(step)}`, subject: `order/${order.id}` },
+    ],
     events,
   });
 }
 
 function actionOf(step: StepName): string {
   if (step.startsWith("purchase:")) return `purchased from ${step.slice("purchase:".length)}`;
-  return { create: "taken over", reserve: "reserved", move: "stock moved", complete: "completed" }[step as "create"] ?? step;
+  return (
+    { create: "taken over", reserve: "reserved", move: "stock moved", complete: "completed" }[step as "create"] ?? step
+  );
 }

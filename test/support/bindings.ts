@@ -15,7 +15,8 @@ export function aroundDatabase(real: D1Database, around: AroundDatabase): D1Data
   const wrap = (statement: D1PreparedStatement, text: string): D1PreparedStatement => {
     const held = {
       bind: (...values: unknown[]) => wrap(statement.bind(...values), text),
-      first: (column?: string) => around(() => (column === undefined ? statement.first() : statement.first(column)), [text]),
+      first: (column?: string) =>
+        around(() => (column === undefined ? statement.first() : statement.first(column)), [text]),
       run: () => around(() => statement.run(), [text]),
       all: () => around(() => statement.all(), [text]),
       raw: (options?: { columnNames?: false }) => around(() => statement.raw(options), [text]),
@@ -40,33 +41,48 @@ export function aroundDatabase(real: D1Database, around: AroundDatabase): D1Data
 
 /** Calls that wait until the test lets them go. The wait is an I/O of the caller's, so the platform doesn't see a hang. */
 export function gate() {
-  let state: "shut" | "open" | "broken" = "shut";
+  const gate: { state: "shut" | "open" | "broken" } = { state: "shut" };
   let waiting = 0;
   return {
     /** How many calls have come to the gate. */
     waiting: () => waiting,
-    open: () => void (state = "open"),
+    open: () => void (gate.state = "open"),
     /** Those that wait, and all that come, fail. */
-    breakDown: () => void (state = "broken"),
+    breakDown: () => void (gate.state = "broken"),
     async pass(): Promise<void> {
       waiting++;
-      while (state === "shut") await scheduler.wait(5);
-      if (state === "broken") throw new Error("the dependency is gone");
+      while (gate.state === "shut") await scheduler.wait(5);
+      if (gate.state === "broken") throw new Error("the dependency is gone");
     },
   };
 }
 
-/** The cache with some methods replaced. */
-export function bentCache(real: KVNamespace, bent: Partial<Record<"get" | "put" | "delete", () => Promise<never>>>): KVNamespace {
+export interface CacheCall {
+  readonly method: "get" | "put" | "delete";
+  readonly key: string;
+  /** Of a put. */
+  readonly ttlSeconds: number | undefined;
+}
+
+/** The cache, each of whose calls goes through `around`. */
+export function aroundCache(
+  real: KVNamespace,
+  around: <T>(call: () => Promise<T>, facts: CacheCall) => Promise<T>,
+): KVNamespace {
   return {
-    get: (...args: Parameters<KVNamespace["get"]>) => (bent.get ? bent.get() : real.get(...args)),
-    put: (...args: Parameters<KVNamespace["put"]>) => (bent.put ? bent.put() : real.put(...args)),
-    delete: (...args: Parameters<KVNamespace["delete"]>) => (bent.delete ? bent.delete() : real.delete(...args)),
+    get: (key: string, type: "text") =>
+      around(() => real.get(key, type), { method: "get", key, ttlSeconds: undefined }),
+    put: (key: string, value: string, options?: KVNamespacePutOptions) =>
+      around(() => real.put(key, value, options), { method: "put", key, ttlSeconds: options?.expirationTtl }),
+    delete: (key: string) => around(() => real.delete(key), { method: "delete", key, ttlSeconds: undefined }),
   } as unknown as KVNamespace;
 }
 
 /** A queue to which sends go through `around`. `bodies`: what is about to be sent. */
-export function aroundQueue(real: Queue, around: (send: () => Promise<unknown>, bodies: readonly unknown[]) => Promise<unknown>): Queue {
+export function aroundQueue(
+  real: Queue,
+  around: (send: () => Promise<unknown>, bodies: readonly unknown[]) => Promise<unknown>,
+): Queue {
   return {
     send: (body: unknown, options?: QueueSendOptions) => around(() => real.send(body, options), [body]),
     sendBatch: (messages: Iterable<MessageSendRequest>, options?: QueueSendBatchOptions) => {

@@ -3,7 +3,7 @@ import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env as bindings, exports } from "cloudflare:workers";
 import { DEMO_SEED, demoData, seedStatements } from "../../scripts/demo-data.ts";
 import type { Env } from "../../src/env.ts";
-import { wrapBindings } from "./world.ts";
+import { testClock, wrapBindings } from "./world.ts";
 
 export const env = bindings as unknown as Env & { readonly TEST_MIGRATIONS: D1Migration[] };
 
@@ -23,19 +23,20 @@ export async function startWorld(): Promise<void> {
   }
 }
 
-const tokens = new Map<string, string>();
+const tokens = new Map<string, { readonly token: string; readonly until: number }>();
 
+/** The persona's token; made anew when the test's clock has passed its end. */
 export async function tokenOf(subject: string): Promise<string> {
   const known = tokens.get(subject);
-  if (known) return known;
+  if (known && known.until > testClock.now()) return known.token;
   const answer = await call("/dev/token", {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ subject }),
   });
   if (answer.status !== 200) throw new Error(`no token for ${subject}: ${await answer.text()}`);
-  const { access_token: token } = await answer.json<{ access_token: string }>();
-  tokens.set(subject, token);
+  const { access_token: token, expires_in: seconds } = await answer.json<{ access_token: string; expires_in: number }>();
+  tokens.set(subject, { token, until: testClock.now() + seconds * 1000 - 60_000 });
   return token;
 }
 

@@ -7,37 +7,32 @@ import type { Env } from "../../src/env.ts";
 
 type Wraps = { [K in keyof Env]?: (real: Env[K]) => Env[K] };
 
-interface Waiting {
-  readonly at: number;
-  readonly wake: () => void;
-}
-
 interface World {
   offsetMs: number;
   wraps: Wraps;
-  waiting: Waiting[];
 }
 
 const KEY = Symbol.for("waybill.test.world");
 const shared = globalThis as unknown as Record<symbol, World | undefined>;
-const world: World = (shared[KEY] ??= { offsetMs: 0, wraps: {}, waiting: [] });
+const world: World = (shared[KEY] ??= { offsetMs: 0, wraps: {} });
 
-/** Real time plus what the test has moved it by. A wait ends when real time gets there, or when the test moves past it. */
+const LOOK_MS = 20;
+
+/**
+ * Real time plus what the test has moved it by. A wait ends when real time gets there, or soon after the test moved past
+ * it: it looks by itself, since one that is woken from another request's or object's context can't do I/O any more.
+ */
 export const testClock: Clock = {
   now: () => Date.now() + world.offsetMs,
-  after: (ms) =>
-    new Promise((resolve) => {
-      const waiting = { at: testClock.now() + ms, wake: resolve };
-      world.waiting.push(waiting);
-    }),
+  after: async (ms) => {
+    const end = testClock.now() + ms;
+    for (let left = ms; left > 0; left = end - testClock.now()) await scheduler.wait(Math.min(left, LOOK_MS));
+  },
 };
 
 /** Moves the clock on; it never goes back. */
 export function moveClock(ms: number): void {
   world.offsetMs += ms;
-  const due = world.waiting.filter((one) => one.at <= testClock.now());
-  world.waiting = world.waiting.filter((one) => one.at > testClock.now());
-  for (const one of due) one.wake();
 }
 
 /** Wraps bindings until the next call; `{}` takes all wraps away. */

@@ -1,5 +1,5 @@
 /** The decision trace: one run a request, one step an agent, written in the batch of the move that the step led to. */
-import { asc, eq, sql } from "drizzle-orm";
+import { asc, eq, or, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { agentRuns, agentSteps } from "../schema/requests.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
@@ -31,8 +31,13 @@ export function insertAgentStep(requestId: string, step: NewAgentStep, at: strin
   ];
 }
 
-export async function findAgentRun(db: Database, requestId: string) {
-  const [run] = await db.select().from(agentRuns).where(eq(agentRuns.requestId, requestId)).limit(1);
+/** The run of this id, or of the request of this id, with its steps in order. */
+export async function findAgentRun(db: Database, id: string) {
+  const [run] = await db
+    .select()
+    .from(agentRuns)
+    .where(or(eq(agentRuns.id, id), eq(agentRuns.requestId, id)))
+    .limit(1);
   if (!run) return null;
   const steps = await db.select().from(agentSteps).where(eq(agentSteps.runId, run.id)).orderBy(asc(agentSteps.step));
   return { run, steps };

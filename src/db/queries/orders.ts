@@ -91,7 +91,9 @@ export function endOrder(
 
 /** Projection for the cron: an order that is past this time and unfinished has lost its alarm. */
 export async function noteNextWake(db: Database, orderId: string, at: string): Promise<void> {
-  await db.run(sql`UPDATE orders SET next_wake_at = ${at} WHERE id = ${orderId} AND status IN ('Pending', 'Cancelling')`);
+  await db.run(
+    sql`UPDATE orders SET next_wake_at = ${at} WHERE id = ${orderId} AND status IN ('Pending', 'Cancelling')`,
+  );
 }
 
 export async function overdueOrders(db: Database, beforeIso: string): Promise<string[]> {

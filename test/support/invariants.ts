@@ -1,0 +1,78 @@
+/** What must hold of the database after every fault, property and load test, by one function. An empty list: all holds. */
+import { RESEND_AFTER_MS } from "../../src/config.ts";
+import { sha256Hex } from "../../src/container.ts";
+import { approversNeeded } from "../../src/domain/approval-level.ts";
+import { approvalPayload } from "../../src/domain/approval-payload.ts";
+import { parseRequestContext } from "../../src/domain/request-context.ts";
+import { CHECKS } from "./invariant-checks.ts";
+import { testClock } from "./world.ts";
+
+export interface InvariantOptions {
+  /** Orders, requests and commands may still be on their way, and due events too. */
+  readonly allowUnfinished?: boolean;
+  /** Ms since the epoch. */
+  readonly now?: number;
+}
+
+const ENOUGH_APPROVERS = "7 as many distinct people approve as the rules ask for";
+const AS_APPROVED = "7 what was ordered is what was approved";
+
+/** Each rule by its name, for the test that breaks them one by one. */
+export const RULES: readonly string[] = [...CHECKS.map(({ rule }) => rule), ENOUGH_APPROVERS, AS_APPROVED];
+
+/** Every violation, as `rule: what`. Reads only. */
+export async function violations(db: D1Database, options: InvariantOptions = {}): Promise<string[]> {
+  const now = options.now ?? testClock.now();
+  const checks = CHECKS.filter((check) => !(options.allowUnfinished && check.whenFinished));
+  const times = [new Date(now).toISOString(), new Date(now + RESEND_AFTER_MS).toISOString()];
+  const results = await db.batch<{ what: string }>(
+    checks.map(({ sql }) => {
+      const used = sql.includes("?2") ? 2 : sql.includes("?1") ? 1 : 0;
+      return used === 0 ? db.prepare(sql) : db.prepare(sql).bind(...times.slice(0, used));
+    }),
+  );
+  const found = results.flatMap(({ results: rows }, index) =>
+    rows.map(({ what }) => `${checks[index]?.rule}: ${what}`),
+  );
+  return [...found, ...(await approvalViolations(db))];
+}
+
+interface OrderedRequest {
+  readonly id: string;
+  readonly destination: string;
+  readonly currency: string;
+  readonly payload_hash: string | null;
+  readonly context: string;
+  readonly approved: number;
+  readonly lines: string;
+}
+
+/** Invariant 7, the part that SQL can't say: what was ordered hashes to what was approved, and `auto` was the rules' own. */
+async function approvalViolations(db: D1Database): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT r.id, r.destination, r.currency, r.payload_hash, r.context,
+         (SELECT COUNT(DISTINCT s.approver) FROM approval_steps s WHERE s.request_id = r.id AND s.state = 'approved') AS approved,
+         (SELECT json_group_array(json_object('line', l.request_line, 'sku', l.sku, 'quantity', l.quantity, 'source', l.source,
+            'location', l.location, 'supplier', l.supplier, 'orderQuantity', l.order_quantity, 'unitPrice', l.unit_price))
+          FROM order_lines l WHERE l.order_id = r.order_id) AS lines
+       FROM requests r JOIN orders o ON o.id = r.order_id`,
+    )
+    .all<OrderedRequest>();
+  const found: string[] = [];
+  for (const request of results) {
+    const context = parseRequestContext(request.context);
+    const chain = context.ok ? context.context.trusted.chain : undefined;
+    const needed =
+      chain === undefined || chain.level === "reject" ? Number.POSITIVE_INFINITY : approversNeeded(chain.level);
+    if (request.approved < needed) {
+      found.push(`${ENOUGH_APPROVERS}: ${request.id}: ${request.approved} of ${needed}`);
+    }
+    if (request.payload_hash === null) continue;
+    const lines = JSON.parse(request.lines) as Parameters<typeof approvalPayload>[1];
+    if ((await sha256Hex(approvalPayload(request, lines))) !== request.payload_hash) {
+      found.push(`${AS_APPROVED}: ${request.id}`);
+    }
+  }
+  return found;
+}

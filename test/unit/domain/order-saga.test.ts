@@ -1,0 +1,643 @@
+import fc from "fast-check";
+import { describe, it } from "vitest";
+import {
+  begin,
+  entryOf,
+  keyOf,
+  nextAction,
+  plannedSteps,
+  requestCancel,
+  SAGA_DEFINITION,
+  settle,
+  startSaga,
+  type Outcome,
+  type SagaAction,
+  type SagaRules,
+  type SagaState,
+  type StepName,
+} from "../../../src/domain/order-saga.ts";
+
+const NOW = Date.UTC(2026, 10, 23, 8);
+const HOUR = 60 * 60 * 1000;
+const LADDER = [1_000, 2_000, 4_000, 8_000];
+const RULES: SagaRules = {
+  delayAfter: (attempt) => LADDER[attempt - 1] ?? null,
+  maxWaitMs: 4 * HOUR,
+  lateCheckMs: 30_000,
+  lateChecks: 2,
+};
+
+const done: Outcome = { kind: "done" };
+const nothingFound: Outcome = { kind: "done", note: "nothing_found" };
+const unknown: Outcome = { kind: "unknown", reason: "no answer" };
+const notDone: Outcome = { kind: "not_done" };
+const refused: Outcome = { kind: "failed", code: "SUPPLIER_REFUSED", reason: "no", retryable: false };
+const refusedForNow: Outcome = { kind: "failed", code: "SUPPLIER_REFUSED", reason: "no", retryable: true };
+const busy: Outcome = { kind: "failed", code: "CONFLICT", reason: "bins changed", retryable: true };
+const gone: Outcome = { kind: "failed", code: "RESERVATION_GONE", reason: "expired", retryable: false };
+const blocked: Outcome = { kind: "blocked", retryAfterMs: 30_000 };
+
+interface Call {
+  readonly at: number;
+  readonly what: string;
+  readonly action: SagaAction;
+}
+
+interface Play {
+  readonly state: SagaState;
+  readonly calls: readonly Call[];
+  readonly now: number;
+}
+
+function nameOf(action: SagaAction): string {
+  if (action.do === "close") return `close ${action.status}`;
+  return "step" in action ? `${action.do} ${action.step}` : action.do;
+}
+
+/** Plays a saga to its end, or to `stop`: sleeps move the clock, every call is answered by `answer`. */
+function play(
+  answer: (action: SagaAction, calls: readonly Call[], state: SagaState) => Outcome,
+  from: { state?: SagaState; now?: number; stop?: (state: SagaState) => boolean } = {},
+): Play {
+  let state = from.state ?? startSaga("ord_1", 0, ["acme"]);
+  let now = from.now ?? NOW;
+  const calls: Call[] = [];
+  for (let turns = 0; turns < 20_000; turns++) {
+    if (from.stop?.(state)) return { state, calls, now };
+    const action = nextAction(state, now);
+    if (action.do === "nothing") return { state, calls, now };
+    if (action.do === "sleep") {
+      if (action.until <= now) throw new Error("a sleep that ends in the past");
+      now = action.until;
+      continue;
+    }
+    const begun = begin(state, action);
+    calls.push({ at: now, what: nameOf(action), action });
+    state = settle(begun, action, answer(action, calls, begun), now, RULES);
+  }
+  throw new Error("the saga doesn't end");
+}
+
+/** Answers by the call's name: the outcomes in turn, the last one for ever; `done` for what isn't named. */
+function script(outcomes: Readonly<Record<string, readonly Outcome[]>>) {
+  return (action: SagaAction, calls: readonly Call[]): Outcome => {
+    const name = nameOf(action);
+    const turn = calls.filter((call) => call.what === name).length;
+    const own = outcomes[name] ?? [done];
+    return own[Math.min(turn, own.length) - 1] ?? done;
+  };
+}
+
+const whatOf = (calls: readonly Call[]) => calls.map((call) => call.what);
+const gaps = (calls: readonly Call[], name: string) => {
+  const at = calls.filter((call) => call.what === name).map((call) => call.at);
+  return at.slice(1).map((time, index) => time - (at[index] ?? 0));
+};
+
+describe("forward", () => {
+  it("runs create, reserve, a purchase per supplier, move, complete, each once and without waiting", ({ expect }) => {
+    const { state, calls, now } = play(script({}), { state: startSaga("ord_1", 0, ["borealis", "acme"]) });
+
+    expect(whatOf(calls)).toEqual([
+      "run create",
+      "run reserve",
+      "run purchase:acme",
+      "run purchase:borealis",
+      "run move",
+      "run complete",
+    ]);
+    expect(state).toMatchObject({ phase: "ended", status: "Completed", error: null, fence: 0 });
+    expect(now).toBe(NOW);
+  });
+
+  it("keys a purchase {order}:{supplier}, the same for every attempt, and every other step by its round", ({
+    expect,
+  }) => {
+    const { calls } = play(script({ "run purchase:acme": [unknown, done], "probe purchase:acme": [notDone] }));
+
+    const keys = calls.flatMap(({ action }) => ("key" in action ? [[nameOf(action), action.key]] : []));
+    expect(keys).toEqual([
+      ["run create", "ord_1:create:0"],
+      ["run reserve", "ord_1:reserve:0"],
+      ["run purchase:acme", "ord_1:acme"],
+      ["probe purchase:acme", "ord_1:acme"],
+      ["run purchase:acme", "ord_1:acme"],
+      ["run move", "ord_1:move:0"],
+      ["run complete", "ord_1:complete:0"],
+    ]);
+  });
+
+  it.for<[string, Outcome[], Outcome[], string[]]>([
+    ["a purchase that was accepted unheard isn't placed again", [unknown], [done], ["run", "probe"]],
+    ["a purchase that didn't happen is placed again", [unknown, done], [notDone], ["run", "probe", "run"]],
+    ["each new doubt is probed anew", [unknown, unknown, done], [notDone], ["run", "probe", "run", "probe", "run"]],
+    [
+      "a probe without an answer is repeated before anything else",
+      [unknown, done],
+      [unknown, notDone],
+      ["run", "probe", "probe", "run"],
+    ],
+  ])("%s", ([, runs, probes, expected], { expect }) => {
+    const { state, calls } = play(script({ "run purchase:acme": runs, "probe purchase:acme": probes }));
+
+    const bought = whatOf(calls).filter((what) => what.endsWith("purchase:acme"));
+    expect(bought).toEqual(expected.map((one) => `${one} purchase:acme`));
+    expect(state.status).toBe("Completed");
+  });
+
+  it("a call that was begun and has no outcome on record is probed at a supplier and run again in the database", ({
+    expect,
+  }) => {
+    let state = startSaga("ord_1", 0, ["acme"]);
+    const dies = (): SagaAction => {
+      const action = nextAction(state, NOW);
+      state = begin(state, action);
+      return nextAction(state, NOW);
+    };
+    expect(nameOf(dies())).toBe("run create");
+    state = play(script({}), { state, stop: (s) => entryOf(s, "reserve").state === "done" }).state;
+    expect(nameOf(dies())).toBe("probe purchase:acme");
+  });
+
+  it.for<StepName>(["create", "reserve", "move"])(
+    "%s fails five times by the ladder 1, 2, 4, 8 s and gives up",
+    (step, { expect }) => {
+      const { state, calls } = play(script({ [`run ${step}`]: [step === "move" ? busy : unknown] }));
+
+      expect(gaps(calls, `run ${step}`)).toEqual(LADDER);
+      expect(state.status).toBe("Cancelled");
+      expect(state.error?.step).toBe(step);
+    },
+  );
+
+  it("five placements without an answer are a give-up although every probe says that nothing was bought", ({
+    expect,
+  }) => {
+    const { state, calls } = play(
+      script({
+        "run purchase:acme": [unknown],
+        "probe purchase:acme": [notDone],
+        "compensate purchase:acme": [nothingFound],
+      }),
+    );
+
+    expect(gaps(calls, "run purchase:acme")).toEqual(LADDER);
+    expect(whatOf(calls).filter((what) => what === "run purchase:acme")).toHaveLength(5);
+    expect(state).toMatchObject({ status: "Cancelled", error: { step: "purchase:acme", code: "UNKNOWN_OUTCOME" } });
+  });
+
+  it("a supplier that answers neither placement nor probe is given up after five attempts in all", ({ expect }) => {
+    const { state, calls } = play(script({ "run purchase:acme": [unknown], "probe purchase:acme": [unknown] }));
+
+    const asked = calls.filter(({ what }) => what.endsWith("purchase:acme") && !what.startsWith("compensate"));
+    expect(whatOf(asked)).toEqual(["run purchase:acme", ...Array.from({ length: 4 }, () => "probe purchase:acme")]);
+    expect(asked.slice(1).map((call, index) => call.at - (asked[index]?.at ?? 0))).toEqual(LADDER);
+    expect(state.status).toBe("Cancelled");
+  });
+
+  it("what a dependency asks for by Retry-After is waited for, never less than the ladder", ({ expect }) => {
+    const later: Outcome = { kind: "unknown", reason: "429", retryAfterMs: 120_000 };
+    const sooner: Outcome = { kind: "unknown", reason: "429", retryAfterMs: 1 };
+    const { calls } = play(script({ "run create": [later, sooner, done] }));
+
+    expect(gaps(calls, "run create")).toEqual([120_000, 2_000]);
+  });
+
+  it("a refusal is no reason to try again: the order is compensated at once", ({ expect }) => {
+    const { state, calls, now } = play(script({ "run purchase:acme": [refused] }));
+
+    expect(whatOf(calls)).toEqual([
+      "run create",
+      "run reserve",
+      "run purchase:acme",
+      "fence",
+      "compensate purchase:acme",
+      "compensate reserve",
+      "compensate create",
+      "close Cancelled",
+    ]);
+    expect(state).toMatchObject({
+      status: "Cancelled",
+      error: { step: "purchase:acme", code: "SUPPLIER_REFUSED", reason: "no" },
+    });
+    expect(now).toBe(NOW);
+  });
+});
+
+describe("an open breaker", () => {
+  it("is no attempt: the saga sleeps until its health check and goes on with its first attempt", ({ expect }) => {
+    const { state, calls } = play(
+      script({ "run purchase:acme": [blocked, blocked, unknown, done], "probe purchase:acme": [notDone] }),
+    );
+
+    expect(gaps(calls, "run purchase:acme")).toEqual([30_000, 30_000, 1_000]);
+    expect(entryOf(state, "purchase:acme").attempt).toBe(2);
+    expect(state.status).toBe("Completed");
+  });
+
+  it("that stays open for the longest wait ends the order as NeedsAttention, with the reason, and undoes nothing", ({
+    expect,
+  }) => {
+    const { state, calls, now } = play(script({ "run purchase:acme": [blocked] }));
+
+    expect(now - NOW).toBeGreaterThanOrEqual(RULES.maxWaitMs);
+    expect(now - NOW).toBeLessThanOrEqual(RULES.maxWaitMs + 30_000);
+    expect(state).toMatchObject({
+      phase: "ended",
+      status: "NeedsAttention",
+      error: { step: "purchase:acme", code: "CIRCUIT_OPEN" },
+    });
+    expect(whatOf(calls).slice(-2)).toEqual(["run purchase:acme", "close NeedsAttention"]);
+  });
+
+  it("holds a probe up without counting, and the probe still comes before the next placement", ({ expect }) => {
+    const { state, calls } = play(
+      script({ "run purchase:acme": [unknown, done], "probe purchase:acme": [blocked, blocked, notDone] }),
+    );
+
+    const asked = whatOf(calls).filter((what) => what.endsWith("purchase:acme"));
+    expect(asked.map((what) => what.split(" ")[0])).toEqual(["run", "probe", "probe", "probe", "run"]);
+    expect(entryOf(state, "purchase:acme").attempt).toBe(2);
+  });
+
+  it("that keeps one purchase from being cancelled doesn't keep the other steps from being undone", ({ expect }) => {
+    const { state, calls } = play(
+      script({ "run purchase:borealis": [refused], "compensate purchase:acme": [blocked] }),
+      { state: startSaga("ord_1", 0, ["acme", "borealis"]) },
+    );
+
+    expect(state.status).toBe("NeedsAttention");
+    expect(state.error?.code).toBe("SUPPLIER_REFUSED");
+    expect(state.steps.map(({ step, state: is }) => `${step} ${is}`)).toEqual([
+      "create compensated",
+      "reserve compensated",
+      "purchase:acme compensation_failed",
+      "purchase:borealis compensated",
+    ]);
+    expect(whatOf(calls).at(-1)).toBe("close NeedsAttention");
+  });
+
+  it("that closes in between starts the longest wait anew", ({ expect }) => {
+    const threeHours = Array.from({ length: 360 }, () => blocked);
+    const { state, now } = play(
+      script({ "run purchase:acme": [...threeHours, unknown, ...threeHours, done], "probe purchase:acme": [notDone] }),
+    );
+
+    expect(now - NOW).toBeGreaterThan(RULES.maxWaitMs);
+    expect(state.status).toBe("Completed");
+  });
+});
+
+describe("a reservation that is gone", () => {
+  it("goes back to reserve under a new key, and then moves", ({ expect }) => {
+    const { state, calls } = play(script({ "run move": [gone, done] }));
+
+    expect(whatOf(calls).slice(3)).toEqual(["run move", "run reserve", "run move", "run complete"]);
+    const keys = calls.flatMap(({ action }) =>
+      "key" in action && ["reserve", "move"].includes(action.step) ? [action.key] : [],
+    );
+    expect(keys).toEqual(["ord_1:reserve:0", "ord_1:move:0", "ord_1:reserve:1", "ord_1:move:1"]);
+    expect(state.status).toBe("Completed");
+  });
+
+  it("for the third time ends the order, compensated", ({ expect }) => {
+    const { state, calls } = play(script({ "run move": [gone] }));
+
+    expect(whatOf(calls).filter((what) => what === "run move")).toHaveLength(3);
+    expect(state).toMatchObject({ status: "Cancelled", error: { step: "move", code: "RESERVATION_GONE" } });
+  });
+
+  it("and can't be had again is the shortage of reserve", ({ expect }) => {
+    const short: Outcome = { kind: "failed", code: "INSUFFICIENT_STOCK", reason: "taken", retryable: false };
+    const { state } = play(script({ "run move": [gone], "run reserve": [done, short] }));
+
+    expect(state).toMatchObject({ status: "Cancelled", error: { step: "reserve", code: "INSUFFICIENT_STOCK" } });
+  });
+});
+
+describe("compensation", () => {
+  it("begins with the fence and undoes every begun step in reverse", ({ expect }) => {
+    const { calls, state } = play(script({ "run move": [refused] }), { state: startSaga("ord_1", 3, ["a", "b"]) });
+
+    expect(whatOf(calls).slice(calls.findIndex(({ what }) => what === "fence"))).toEqual([
+      "fence",
+      "compensate move",
+      "compensate purchase:b",
+      "compensate purchase:a",
+      "compensate reserve",
+      "compensate create",
+      "close Cancelled",
+    ]);
+    expect(state.fence).toBe(4);
+  });
+
+  it("waits for a fence that wasn't answered and raises it once", ({ expect }) => {
+    const { state, calls } = play(script({ "run create": [refused], fence: [unknown, unknown, done] }));
+
+    expect(gaps(calls, "fence")).toEqual([1_000, 1_000]);
+    expect(state).toMatchObject({ fence: 1, status: "Cancelled" });
+  });
+
+  it.for<["Completed" | "Cancelled" | "NeedsAttention"]>([["Completed"], ["Cancelled"], ["NeedsAttention"]])(
+    "gives way to an order that had ended as %s",
+    ([status], { expect }) => {
+      const { state, calls } = play(script({ "run move": [refused], fence: [{ kind: "ended", status }] }));
+
+      expect(state).toMatchObject({ phase: "ended", status });
+      expect(whatOf(calls).at(-1)).toBe("fence");
+    },
+  );
+
+  it("tries each undo five times, goes on with the others, and ends as NeedsAttention", ({ expect }) => {
+    const { state, calls } = play(script({ "run move": [refused], "compensate purchase:acme": [refusedForNow] }));
+
+    expect(gaps(calls, "compensate purchase:acme")).toEqual(LADDER);
+    expect(state.steps.map(({ step, state: is }) => `${step} ${is}`)).toEqual([
+      "create compensated",
+      "reserve compensated",
+      "purchase:acme compensation_failed",
+      "move compensated",
+    ]);
+    expect(state).toMatchObject({ status: "NeedsAttention", error: { step: "move" } });
+  });
+
+  it("doesn't try again what can't be undone at all", ({ expect }) => {
+    const { state, calls } = play(script({ "run move": [refused], "compensate purchase:acme": [refused] }));
+
+    expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(1);
+    expect(state.status).toBe("NeedsAttention");
+  });
+
+  it("looks for a late acceptance twice where the outcome was ever unknown", ({ expect }) => {
+    const { state, calls } = play(
+      script({
+        "run purchase:acme": [unknown, refused],
+        "probe purchase:acme": [notDone],
+        "compensate purchase:acme": [nothingFound],
+      }),
+    );
+
+    expect(gaps(calls, "compensate purchase:acme")).toEqual([RULES.lateCheckMs, RULES.lateCheckMs]);
+    expect(entryOf(state, "purchase:acme")).toMatchObject({ state: "compensated", lateChecks: 2 });
+    expect(state.status).toBe("Cancelled");
+  });
+
+  it("finds nothing and is done where every outcome was known", ({ expect }) => {
+    const { calls } = play(script({ "run purchase:acme": [refused], "compensate purchase:acme": [nothingFound] }));
+
+    expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(1);
+  });
+
+  it("stops looking once the late acceptance was found and cancelled", ({ expect }) => {
+    const { calls } = play(
+      script({
+        "run purchase:acme": [unknown, refused],
+        "probe purchase:acme": [notDone],
+        "compensate purchase:acme": [nothingFound, done],
+      }),
+    );
+
+    expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(2);
+  });
+
+  it("looks for a late acceptance also of a call that died without an outcome", ({ expect }) => {
+    const before = play(script({}), { stop: (s) => entryOf(s, "reserve").state === "done" });
+    const died = begin(before.state, nextAction(before.state, NOW));
+    const { calls, state } = play(script({ "compensate purchase:acme": [nothingFound] }), {
+      state: requestCancel(died, "changed my mind"),
+    });
+
+    expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(3);
+    expect(state.status).toBe("Cancelled");
+  });
+});
+
+describe("completion", () => {
+  it("has no way back: it is tried on, each wait twice the last, up to the longest; then a person is asked", ({
+    expect,
+  }) => {
+    const { state, calls, now } = play(script({ "run complete": [unknown] }));
+    const waits = gaps(calls, "run complete");
+
+    expect(waits).toEqual(waits.map((_, index) => 1_000 * 2 ** index));
+    expect(now - NOW).toBeGreaterThan(RULES.maxWaitMs);
+    expect(now - NOW).toBeLessThan(2 * RULES.maxWaitMs);
+    expect(whatOf(calls).filter((what) => what.startsWith("compensate"))).toEqual([]);
+    expect(whatOf(calls).at(-1)).toBe("close NeedsAttention");
+    expect(state).toMatchObject({ phase: "ended", status: "NeedsAttention", error: { step: "complete" } });
+  });
+
+  it("that is refused undoes nothing either", ({ expect }) => {
+    const { state, calls } = play(script({ "run complete": [refused] }));
+
+    expect(whatOf(calls).slice(-2)).toEqual(["run complete", "close NeedsAttention"]);
+    expect(state.status).toBe("NeedsAttention");
+  });
+
+  it("whose reply was lost is found by the close", ({ expect }) => {
+    const { state } = play(
+      script({ "run complete": [refused], "close NeedsAttention": [{ kind: "ended", status: "Completed" }] }),
+    );
+
+    expect(state).toMatchObject({ phase: "ended", status: "Completed" });
+  });
+});
+
+describe("cancel", () => {
+  it.for<[string, string[]]>([
+    ["create", ["compensate create"]],
+    ["reserve", ["compensate reserve", "compensate create"]],
+    ["purchase:acme", ["compensate purchase:acme", "compensate reserve", "compensate create"]],
+  ])("after %s undoes what was done, in reverse", ([step, undone], { expect }) => {
+    const half = play(script({}), { stop: (s) => entryOf(s, step as StepName).state === "done" });
+    const { state, calls } = play(script({}), { state: requestCancel(half.state, "not needed") });
+
+    expect(whatOf(calls)).toEqual(["fence", ...undone, "close Cancelled"]);
+    expect(state).toMatchObject({ status: "Cancelled", error: { code: "CANCELLED", reason: "not needed" } });
+  });
+
+  it("before anything began only closes", ({ expect }) => {
+    const { calls } = play(script({}), { state: requestCancel(startSaga("ord_1", 0, []), "not needed") });
+
+    expect(whatOf(calls)).toEqual(["fence", "close Cancelled"]);
+  });
+
+  it("wakes a saga that waits", ({ expect }) => {
+    const waiting = play(script({ "run purchase:acme": [blocked] }), { stop: (s) => s.waitUntil > NOW }).state;
+
+    expect(nextAction(waiting, NOW).do).toBe("sleep");
+    expect(nextAction(requestCancel(waiting, "x"), NOW).do).toBe("fence");
+  });
+
+  it("after the stock has moved, during compensation and after the end changes nothing", ({ expect }) => {
+    const moved = play(script({}), { stop: (s) => entryOf(s, "move").state === "done" }).state;
+    const undoing = play(script({ "run move": [refused] }), { stop: (s) => s.phase === "compensating" }).state;
+    const ended = play(script({})).state;
+
+    for (const state of [moved, undoing, ended]) expect(requestCancel(state, "late")).toBe(state);
+  });
+});
+
+it("a journal of another definition is put before a person, at the pace of the ladder, and never guessed at", ({
+  expect,
+}) => {
+  const state = { ...startSaga("ord_1", 0, ["acme"]), definition: SAGA_DEFINITION + 1 };
+  const { calls, state: end } = play(script({ "close NeedsAttention": [unknown, unknown, done] }), { state });
+
+  expect(whatOf(calls)).toEqual(Array.from({ length: 3 }, () => "close NeedsAttention"));
+  expect(gaps(calls, "close NeedsAttention")).toEqual([1_000, 1_000]);
+  expect(end.status).toBe("NeedsAttention");
+});
+
+describe("whatever the outcomes", () => {
+  const failure: fc.Arbitrary<Outcome> = fc.oneof(
+    fc.constantFrom(unknown, refused, busy, gone),
+    fc.record({
+      kind: fc.constant("unknown" as const),
+      reason: fc.constant("429"),
+      retryAfterMs: fc.integer({ min: 0, max: HOUR }),
+    }),
+    fc.record({ kind: fc.constant("blocked" as const), retryAfterMs: fc.integer({ min: 15_000, max: HOUR }) }),
+  );
+  const forward = fc.oneof({ weight: 3, arbitrary: fc.constant(done) }, { weight: 2, arbitrary: failure });
+  const cancelAt = fc.option(fc.integer({ min: 0, max: 20 }), { nil: null });
+  const deaths = fc.array(fc.boolean(), { maxLength: 30 });
+
+  interface Chance {
+    readonly outcomes: readonly Outcome[];
+    readonly probes: readonly boolean[];
+    readonly suppliers: number;
+    readonly cancelAt: number | null;
+    readonly deaths: readonly boolean[];
+  }
+  const chance: fc.Arbitrary<Chance> = fc.record({
+    outcomes: fc.array(forward, { minLength: 1, maxLength: 60 }),
+    probes: fc.array(fc.boolean(), { minLength: 1, maxLength: 10 }),
+    suppliers: fc.integer({ min: 0, max: 3 }),
+    cancelAt,
+    deaths,
+  });
+
+  /** Plays by chance. The list of outcomes repeats for ever; only fence and close, which are ours, are answered in the end. */
+  function playByChance({ outcomes, probes, suppliers, cancelAt: cancelTurn, deaths: dies }: Chance) {
+    let state = startSaga(
+      "ord_1",
+      0,
+      Array.from({ length: suppliers }, (_, n) => `s${n}`),
+    );
+    let now = NOW;
+    let at = 0;
+    const calls: (Call & { readonly outcome: Outcome | null })[] = [];
+    for (let turn = 0; turn < 20_000; turn++) {
+      if (turn === cancelTurn) state = requestCancel(state, "cancelled by chance");
+      const action = nextAction(state, now);
+      if (action.do === "nothing") return { state, calls, now };
+      if (action.do === "sleep") {
+        now = action.until;
+        continue;
+      }
+      state = begin(state, action);
+      const call = { at: now, what: nameOf(action), action };
+      if (dies[calls.length] && "step" in action) {
+        calls.push({ ...call, outcome: null });
+        continue;
+      }
+      let outcome = outcomes[at++ % outcomes.length] ?? done;
+      if (action.do === "probe" && outcome.kind === "done" && probes[at % probes.length]) outcome = notDone;
+      if (action.do === "compensate" && outcome.kind === "done" && probes[at % probes.length]) outcome = nothingFound;
+      if ((action.do === "fence" || action.do === "close") && (outcome.kind !== "unknown" || at % 7 === 0))
+        outcome = done;
+      calls.push({ ...call, outcome });
+      state = settle(state, action, outcome, now, RULES);
+    }
+    throw new Error(
+      `doesn't end: ${calls
+        .slice(-10)
+        .map(({ what }) => what)
+        .join(", ")}`,
+    );
+  }
+
+  it("the saga ends, in a bounded number of calls and a bounded time, in one of three ways", ({ expect }) => {
+    fc.assert(
+      fc.property(chance, (given) => {
+        const { state, calls, now } = playByChance(given);
+        expect(["Completed", "Cancelled", "NeedsAttention"]).toContain(state.status);
+        expect(calls.length).toBeLessThan(8_000);
+        expect(now - NOW).toBeLessThan(14 * 24 * HOUR);
+        expect(nextAction(state, now + HOUR).do).toBe("nothing");
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("no step runs after the fence, every begun step is undone or named, and undoing begins from the last", ({
+    expect,
+  }) => {
+    fc.assert(
+      fc.property(chance, (given) => {
+        const { state, calls } = playByChance(given);
+        const fenced = calls.findIndex(({ what, outcome }) => what === "fence" && outcome?.kind === "done");
+        const first = (undo: StepName) => calls.findIndex(({ what }) => what === `compensate ${undo}`);
+        const forwardCalls = calls.filter(({ action }) => action.do === "run" || action.do === "probe");
+        if (fenced >= 0) {
+          expect(calls.slice(fenced).filter(({ action }) => action.do === "run" || action.do === "probe")).toEqual([]);
+          const begun = state.steps.map(({ step }) => step);
+          const order = begun.map(first);
+          expect(order.every((place) => place > fenced)).toBe(true);
+          expect([...order].sort((a, b) => b - a)).toEqual(order);
+          const left = state.steps.filter((entry) => entry.state !== "compensated");
+          expect(state.status).toBe(left.length === 0 ? "Cancelled" : "NeedsAttention");
+          expect(left.every((entry) => entry.state === "compensation_failed")).toBe(true);
+        } else {
+          expect(calls.filter(({ action }) => action.do === "compensate")).toEqual([]);
+        }
+        if (state.status === "Completed") {
+          expect(state.steps.map(({ state: is }) => is)).toEqual(plannedSteps(state.suppliers).map(() => "done"));
+        }
+        expect(forwardCalls.every(({ action }) => "key" in action && action.key.startsWith("ord_1:"))).toBe(true);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("after a doubtful placement nothing is placed before a probe has said that there is none", ({ expect }) => {
+    fc.assert(
+      fc.property(chance, (given) => {
+        const { calls } = playByChance(given);
+        const doubt = new Map<string, boolean>();
+        for (const { what, action, outcome } of calls) {
+          if (!("step" in action) || !action.step.startsWith("purchase:")) continue;
+          if (action.do === "run") {
+            expect(doubt.get(action.step) ?? false, what).toBe(false);
+            doubt.set(action.step, outcome === null || outcome.kind === "unknown");
+          }
+          if (action.do === "probe" && outcome?.kind === "not_done") doubt.set(action.step, false);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it("no step fails more than five times in one round, and no purchase has two keys", ({ expect }) => {
+    fc.assert(
+      fc.property(chance, (given) => {
+        const { state, calls } = playByChance({ ...given, deaths: [] });
+        for (const step of plannedSteps(state.suppliers)) {
+          if (step === "complete") continue;
+          const own = calls.filter(
+            ({ action }) => "step" in action && action.step === step && action.do !== "compensate",
+          );
+          const byKey = Map.groupBy(own, ({ action }) => ("key" in action ? action.key : ""));
+          for (const [key, tries] of byKey) {
+            const failed = tries.filter(({ outcome }) => outcome?.kind === "failed" || outcome?.kind === "unknown");
+            expect(failed.length, key).toBeLessThanOrEqual(5);
+          }
+          if (step.startsWith("purchase:"))
+            expect([...byKey.keys()]).toEqual(own.length > 0 ? [keyOf(state, entryOf(state, step))] : []);
+        }
+      }),
+      { numRuns: 400 },
+    );
+  });
+});
