@@ -12,9 +12,9 @@ const MAX_BUNDLE_KIB = 700;
 const STEPS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
   ["format", "oxfmt", ["--check", "."]],
   ["lint", "oxlint", ["--deny-warnings"]],
-  ["types of the Worker", "tsc", ["-p", "tsconfig.json"]],
-  ["types of the tests", "tsc", ["-p", "tsconfig.test.json"]],
-  ["types of the scripts", "tsc", ["-p", "tsconfig.node.json"]],
+  ...[".", "scripts", "test", "test/unit", "test/unit/resilience", "test/local"].map(
+    (folder) => [`types of ${folder}`, "tsc", ["-p", folder]] as const,
+  ),
   ["dead code", "knip", []],
   ["generated types are fresh", "wrangler", ["types", "--include-runtime=false", "--strict-vars=false", "--check"]],
   ["architecture", "vitest", ["run", "--project", "unit", "test/unit/architecture"]],

@@ -22,6 +22,7 @@ export const PAGE_LIMIT_MAX = 200;
 export const PARTS_CACHE_TTL_S = 24 * 60 * 60;
 export const CACHE_SECOND_DROP_MS = 120_000;
 export const CACHE_FOLLOWER_WAIT_MS = 2_000;
+export const CACHE_READ_TIMEOUT_MS = 1_000; // a cache that hangs is a miss
 
 // Outbox
 export const OUTBOX_POLL_MS = 5_000;

@@ -23,7 +23,10 @@ export async function cachedPart(
     key: partKey(sku),
     ttlSeconds: PARTS_CACHE_TTL_S,
     schemaVersion: SCHEMA_VERSION,
-    parse: (stored) => partViewSchema.safeParse(stored).data ?? null,
+    parse: (stored) => {
+      const part = partViewSchema.safeParse(stored).data;
+      return part?.sku === sku ? part : null;
+    },
     load,
   });
 }

@@ -1,8 +1,8 @@
 /**
- * Cache-aside over KV. The cache only makes answers faster: a broken, foreign or missing value is a miss, and KV being
- * down is only slower. Values carry the schema version, and loads read the primary.
+ * Cache-aside over KV. The cache only makes answers faster: a broken, foreign or missing value is a miss, and KV that is
+ * down or hangs is only slower. Values carry the schema version, and loads read the primary.
  */
-import { CACHE_FOLLOWER_WAIT_MS } from "../config.ts";
+import { CACHE_FOLLOWER_WAIT_MS, CACHE_READ_TIMEOUT_MS } from "../config.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { Clock } from "../domain/ports.ts";
 import { createSingleFlight } from "../resilience/single-flight.ts";
@@ -29,6 +29,7 @@ export interface CachedKey<T> {
 export type CacheStatus = "HIT" | "MISS";
 
 const flights = createSingleFlight<unknown>();
+const LATE = Symbol("the cache didn't answer in time");
 
 /** The value from KV, or loaded and put there. One load per key and isolate at a time. */
 export async function readThrough<T>(deps: CacheDeps, entry: CachedKey<T>): Promise<{ value: T | null; status: CacheStatus }> {
@@ -49,8 +50,10 @@ export async function readThrough<T>(deps: CacheDeps, entry: CachedKey<T>): Prom
 
 async function readCached<T>(deps: CacheDeps, entry: CachedKey<T>): Promise<T | null> {
   try {
-    const stored = await deps.kv.get(entry.key, "text");
-    if (stored === null) return null;
+    const late: Promise<typeof LATE> = deps.clock.after(CACHE_READ_TIMEOUT_MS).then(() => LATE);
+    const stored = await Promise.race([deps.kv.get(entry.key, "text"), late]);
+    if (stored === LATE) deps.log("warn", "cache.read_late", { key: entry.key });
+    if (stored === null || stored === LATE) return null;
     const parsed = JSON.parse(stored) as { v?: unknown; value?: unknown };
     return parsed.v === entry.schemaVersion ? entry.parse(parsed.value) : null;
   } catch (error) {

@@ -78,8 +78,17 @@ export class AppError extends Error {
   }
 }
 
-/** The message of whatever was thrown, in one line of at most 500 characters. */
+/**
+ * What was thrown first. The query builder wraps what the database threw (our own 504 too) in an error that quotes the
+ * statement and the caller's values; an error of ours speaks for itself.
+ */
+export function originOf(error: unknown): unknown {
+  return error instanceof Error && error.cause instanceof Error && !(error instanceof AppError) ? originOf(error.cause) : error;
+}
+
+/** The message of whatever was thrown first, in one line of at most 500 characters. */
 export function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  const origin = originOf(error);
+  const text = origin instanceof Error ? origin.message : String(origin);
   return text.replaceAll(/\s+/g, " ").slice(0, 500);
 }

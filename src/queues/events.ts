@@ -27,7 +27,9 @@ type Handler = (delivery: Delivery) => Promise<void>;
 export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
   const ids = batch.messages.flatMap((message) => messageSchema.safeParse(message.body).data?.event_id ?? []);
-  const states = new Map((await deliveryStates(container.db, ids)).map((state) => [state.event_id, state]));
+  // Read once, and inside a message's turn: a database that is down sends each message up the ladder, not the batch at once.
+  let reading: Promise<ReadonlyMap<string, DeliveryState>> | undefined;
+  const states = () => (reading ??= deliveryStates(container.db, ids).then((rows) => new Map(rows.map((row) => [row.event_id, row]))));
   const handlers = handlersOf(container);
   await consumeEach(batch, async (message) => {
     const parsed = messageSchema.safeParse(message.body);
@@ -35,7 +37,7 @@ export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lif
       log("error", "queue.not_an_event", { id: message.id });
       return;
     }
-    const state = states.get(parsed.data.event_id);
+    const state = (await states()).get(parsed.data.event_id);
     if (state) await deliver(state, handlers);
   });
 }
@@ -60,7 +62,7 @@ async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, H
         trace: traceOfMessage(message),
       } as Delivery);
     } catch (error) {
-      log("warn", "subscriber.failed", { subscriber: name, event: state.event_id, type: message.type, error: messageOf(error) });
+      log("warn", "subscriber.failed", { subscriber: name, event_id: state.event_id, type: message.type, error: messageOf(error) });
       failures.push(name);
     }
   }

@@ -47,7 +47,7 @@ export function registerAgentRuns(app: OpenAPIHono<AppEnv>): void {
     const traced = await findAgentRun(db, c.req.valid("param").id);
     const found = traced && (await findRequest(db, traced.run.requestId));
     if (!traced || !found || !maySee(c.get("principal"), found.request)) {
-      return problem(c, { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" }) as never;
+      return problem(c, { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" });
     }
     const steps = traced.steps.map((step) => ({
       step: step.step,

@@ -90,7 +90,7 @@ export function registerApprovals(app: OpenAPIHono<AppEnv>): void {
     const { id } = c.req.valid("param");
     const { decision, payload_hash: payloadHash, reason } = c.req.valid("json");
     const decided = await decideApproval(c.get("container"), c.get("principal"), id, { decision, payloadHash, reason }, c.get("trace"));
-    if (!decided.ok) return refused(c, decided) as never;
+    if (!decided.ok) return refused(c, decided);
     return c.json({ step_id: id, request_id: decided.requestId, state: decided.state }, 200);
   });
 }

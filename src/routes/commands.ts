@@ -59,7 +59,7 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     // The command's id is its own key: a caller that only has a header key gets an id made of it.
     const id = body.id ?? (key === undefined ? undefined : `cmd_${(await container.sha256(`${principal.kind}:${principal.subject}:${key}`)).slice(0, 32)}`);
     const accepted = await acceptCommand(container, principal, { ...body, id } as typeof body, c.get("trace"));
-    if (!accepted.ok) return refused(c, accepted) as never;
+    if (!accepted.ok) return refused(c, accepted);
     c.header("location", `/api/commands/${accepted.row.id}`);
     if (accepted.replayed) c.header("idempotent-replayed", "true");
     return c.json(view(accepted.row), 202);
@@ -70,7 +70,7 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     const row = await findCommand(c.get("container").db, c.req.valid("param").id);
     const own = row?.sender === `${principal.kind}:${principal.subject}`;
     const inScope = row && principal.kind === "person" && (principal.region === null || principal.region === row.region);
-    if (!row || (!own && !inScope)) return problem(c, { code: "NOT_FOUND", detail: "no such command" }) as never;
+    if (!row || (!own && !inScope)) return problem(c, { code: "NOT_FOUND", detail: "no such command" });
     return c.json(view(row), 200);
   });
 }

@@ -63,7 +63,7 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
     const principal = c.get("principal");
     const region = principal.region ?? c.req.valid("query").region;
     if (region === undefined || !(await listRegionIds(db)).includes(region)) {
-      return problem(c, { code: "VALIDATION", detail: "you cover every region: say which one that exists, ?region=" }) as never;
+      return problem(c, { code: "VALIDATION", detail: "you cover every region: say which one that exists, ?region=" });
     }
     const name = hubName(region, shardOf(principal.subject, settings.HUB_SHARDS));
     const { epoch, seq } = await env.HUB.get(env.HUB.idFromName(name)).position();

@@ -38,8 +38,8 @@ export function registerDocs(app: OpenAPIHono<AppEnv>): void {
       return problem(c, {
         code: "NOT_FOUND",
         detail: `no such schema; there are ${MESSAGE_TYPES.join(", ")}`,
-      }) as never;
-    return c.body(JSON.stringify(schemaOf(type)), 200, { "content-type": "application/schema+json" }) as never;
+      });
+    return c.body(JSON.stringify(schemaOf(type)), 200, { "content-type": "application/schema+json" });
   });
 
   let operations: ReadonlyMap<string, readonly Operation[]> | undefined;

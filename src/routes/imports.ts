@@ -71,7 +71,7 @@ export function registerImports(app: OpenAPIHono<AppEnv>): void {
         trace: c.get("trace"),
       },
     );
-    if (!imported.ok) return refused(c, imported) as never;
+    if (!imported.ok) return refused(c, imported);
     if (imported.replayed) c.header("idempotent-replayed", "true");
     return c.json(imported.answer, 200);
   });

@@ -91,7 +91,7 @@ export function registerOps(app: OpenAPIHono<AppEnv>): void {
     const container = c.get("container");
     const found = await findRequest(container.db, c.req.valid("param").id);
     const file = found && maySee(c.get("principal"), found.request) ? await archivedResponse(container, found.request) : null;
-    if (!file) return problem(c, { code: "NOT_FOUND", detail: "no response file of this request in the archive yet" }) as never;
+    if (!file) return problem(c, { code: "NOT_FOUND", detail: "no response file of this request in the archive yet" });
     return c.json(file, 200);
   });
 }

@@ -151,7 +151,7 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(create, async (c) => {
     const body = c.req.valid("json");
     const placed = await placeDirectOrder(c.get("container"), c.get("principal"), body, c.get("trace"));
-    if (!placed.ok) return refused(c, placed) as never;
+    if (!placed.ok) return refused(c, placed);
     c.header("location", `/api/orders/${placed.orderId}`);
     return c.json({ order_id: placed.orderId, status: "Pending" as const }, 202);
   });
@@ -159,7 +159,7 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid("query");
     const after = cursor === undefined ? null : decodePageKey(cursor);
-    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" }) as never;
+    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
     const rows = await listOrders(c.get("container").db, { region: c.get("principal").region, after, limit: limit + 1 });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
@@ -170,7 +170,7 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(one, async (c) => {
     const { db } = c.get("container");
     const found = await findOrder(db, c.req.valid("param").id);
-    if (!found || !coversRegion(c.get("principal"), found.order.region)) return problem(c, { code: "NOT_FOUND", detail: "no such order" }) as never;
+    if (!found || !coversRegion(c.get("principal"), found.order.region)) return problem(c, { code: "NOT_FOUND", detail: "no such order" });
     const { order, lines } = found;
     const bought = await listPurchaseOrders(db, order.id);
     return c.json(
@@ -204,7 +204,7 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
     const container = c.get("container");
     const found = await findOrder(container.db, c.req.valid("param").id);
     const seen = found && coversRegion(c.get("principal"), found.order.region) ? await sagaOf(container, found.order.id) : null;
-    if (!seen) return problem(c, { code: "NOT_FOUND", detail: "no such order, or its saga hasn't begun" }) as never;
+    if (!seen) return problem(c, { code: "NOT_FOUND", detail: "no such order, or its saga hasn't begun" });
     const { state, journal, next_wake_at } = seen;
     return c.json(
       { order_id: state.orderId, phase: state.phase, status: state.status, definition: state.definition, fence: state.fence, next_wake_at, journal },

@@ -64,7 +64,7 @@ export function registerParts(app: OpenAPIHono<AppEnv>): void {
     const { cursor, ...filters } = c.req.valid("query");
     const query = { ...filters, cursor: cursor === undefined ? undefined : decodeCursor(cursor) };
     if (query.cursor === null) {
-      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours: take next_cursor of the page before" }) as never;
+      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours: take next_cursor of the page before" });
     }
     const normalised = { ...query, cursor: query.cursor };
     const page = await cachedPartPage(cacheDeps(container), {
@@ -75,16 +75,16 @@ export function registerParts(app: OpenAPIHono<AppEnv>): void {
     const next = page.value.next_cursor === null ? null : encodeCursor(page.value.next_cursor);
     const { data } = page.value;
     const body = { data, meta: { count: data.length, next_cursor: next, cache: page.status } };
-    return taggedJson(c, body, { data, next }, { "x-cache": page.status }) as never;
+    return taggedJson(c, body, { data, next }, { "x-cache": page.status });
   });
 
   app.openapi(one, async (c) => {
     const container = c.get("container");
     const { sku } = c.req.valid("param");
     const found = await cachedPart(cacheDeps(container), sku, () => findPartView(container.db, sku));
-    if (!found.value) return problem(c, { code: "NOT_FOUND", detail: `no part ${sku}` }) as never;
+    if (!found.value) return problem(c, { code: "NOT_FOUND", detail: `no part ${sku}` });
     const body = { data: found.value, meta: { cache: found.status } };
-    return taggedJson(c, body, found.value, { "x-cache": found.status }) as never;
+    return taggedJson(c, body, found.value, { "x-cache": found.status });
   });
 }
 

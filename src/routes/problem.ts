@@ -1,5 +1,5 @@
 /** RFC 9457 problem documents for every 4xx and 5xx, the framework's own included. Never a stack. */
-import type { Context } from "hono";
+import type { Context, TypedResponse } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { z } from "@hono/zod-openapi";
 import { AppError, messageOf, originOf, type ErrorCode, type InputProblem, type Refusal } from "../domain/errors.ts";
@@ -76,6 +76,9 @@ export function problemSchema(codes: readonly ErrorCode[]) {
   });
 }
 
+/** An answer that a handler may give beside its typed ones: each route lists its problems in its description. */
+export type UntypedResponse = Response & TypedResponse<never, never, never>;
+
 interface ProblemFacts {
   readonly code: ErrorCode;
   readonly detail: string;
@@ -84,7 +87,7 @@ interface ProblemFacts {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export function problem(c: Context<AppEnv>, { code, detail, problems, facts, headers }: ProblemFacts): Response {
+export function problem(c: Context<AppEnv>, { code, detail, problems, facts, headers }: ProblemFacts): UntypedResponse {
   const [status, title] = STATUS_OF[code];
   const trace = c.get("trace");
   const body = {
@@ -106,10 +109,10 @@ export function problem(c: Context<AppEnv>, { code, detail, problems, facts, hea
       ...(code === "UNAUTHENTICATED" ? { "www-authenticate": "Bearer" } : {}),
       ...headers,
     },
-  });
+  }) as UntypedResponse;
 }
 
-export function refused(c: Context<AppEnv>, refusal: Refusal): Response {
+export function refused(c: Context<AppEnv>, refusal: Refusal): UntypedResponse {
   return problem(c, { ...refusal, detail: refusal.reason });
 }
 

@@ -111,7 +111,7 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
       actor: { id: principal.subject, kind: principal.kind },
       idempotencyKey: idempotencyKeyOf(c.req.header("idempotency-key")),
     });
-    if (!created.ok) return refused(c, created) as never;
+    if (!created.ok) return refused(c, created);
     if (created.replayed) c.header("idempotent-replayed", "true");
     c.header("location", `/api/requests/${created.request.id}`);
     return c.json({ request_id: created.request.id, status: requestSummary(created.request).status }, 202);
@@ -121,7 +121,7 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
     const principal = c.get("principal");
     const { cursor, limit } = c.req.valid("query");
     const after = cursor === undefined ? null : decodePageKey(cursor);
-    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" }) as never;
+    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
     const rows = await listRequests(c.get("container").db, {
       region: principal.region,
       requester: principal.role === "technician" ? principal.subject : null,
@@ -137,24 +137,24 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(one, async (c) => {
     const found = await findRequest(c.get("container").db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" }) as never;
+    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" });
     const body = await requestDetails(c.get("container").db, found);
-    return taggedJson(c, body, body) as never;
+    return taggedJson(c, body, body);
   });
 
   app.openapi(timeline, async (c) => {
     const { db } = c.get("container");
     const found = await findRequest(db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" }) as never;
+    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" });
     return c.json({ data: await storyOf(db, found.request) }, 200);
   });
 
   app.openapi(response, async (c) => {
     const { db } = c.get("container");
     const found = await findRequest(db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" }) as never;
+    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" });
     const row = await findResponse(db, found.request.id);
-    if (!row) return problem(c, { code: "NOT_FOUND", detail: `the request is ${found.request.status}: there is no response yet` }) as never;
+    if (!row) return problem(c, { code: "NOT_FOUND", detail: `the request is ${found.request.status}: there is no response yet` });
     return c.json(JSON.parse(row.body) as Record<string, unknown>, 200);
   });
 }

@@ -54,7 +54,7 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
       throw new AppError("VALIDATION", "say for which device: ?device_id=truck-001");
     }
     const place = await askingDevice(container, principal, deviceId);
-    if (!place.ok) return refused(c, place) as never;
+    if (!place.ok) return refused(c, place);
     const body = new Uint8Array(await c.req.arrayBuffer());
     if (body.byteLength === 0) throw new AppError("VALIDATION", "the file is empty");
 
@@ -80,10 +80,10 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
       },
       body,
     );
-    if (!kept.ok) return refused(c, kept) as never;
+    if (!kept.ok) return refused(c, kept);
     announceUpload(container, objectKey, body.byteLength);
     const registered = await registerKeptUpload(container, objectKey);
-    if (!registered.ok) return refused(c, registered) as never;
+    if (!registered.ok) return refused(c, registered);
     if (registered.replayed) c.header("idempotent-replayed", "true");
     c.header("location", `/api/requests/${registered.request.id}`);
     const status = registered.request.status as RequestStatus;

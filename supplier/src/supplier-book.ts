@@ -75,7 +75,8 @@ export class SupplierBook extends DurableObject<object> {
       await this.#setNextAlarm();
     }
     if (decision !== "accept" && decision !== "replay") return { kind: decision };
-    const order = decision === "accept" ? this.#accept(supplier, key, draft) : this.find(key)[0]!;
+    const order = decision === "accept" ? this.#accept(supplier, key, draft) : this.find(key)[0];
+    if (!order) throw new Error("nothing to replay under this key");
     const replyLost = switches.lost_reply_next > 0;
     if (replyLost) this.setSwitches({ ...switches, lost_reply_next: switches.lost_reply_next - 1 });
     return { kind: "order", order, created: decision === "accept", replyLost };
@@ -165,7 +166,9 @@ export class SupplierBook extends DurableObject<object> {
         JSON.stringify(draft),
       )
       .one();
-    return this.#orders("WHERE seq = ?", seq)[0]!;
+    const [order] = this.#orders("WHERE seq = ?", seq);
+    if (!order) throw new Error("an order that was just written isn't there");
+    return order;
   }
 
   #orders(clause: string, parameter: string | number): PurchaseOrder[] {

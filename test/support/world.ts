@@ -47,7 +47,7 @@ export function throughWorld(env: Env): Env {
   const known = seen.get(env);
   if (known) return known;
   const view = new Proxy(env, {
-    get(target, key: keyof Env & string) {
+    get(target, key: keyof Env) {
       if (key === "CLOCK") return testClock;
       const wrap = world.wraps[key] as ((real: unknown) => unknown) | undefined;
       return wrap ? wrap(target[key]) : target[key];

@@ -63,6 +63,7 @@ export async function findPartView(db: Database, sku: string): Promise<PartView 
 /** A page in SKU order, after the cursor (the last SKU of the page before). */
 export async function listParts(db: Database, query: PartQuery): Promise<PartPage> {
   const match = query.q === undefined ? null : ftsQuery(query.q);
+  if (query.q !== undefined && match === null) return { data: [], next_cursor: null }; // a search without a word
   const rows = await db
     .select()
     .from(parts)

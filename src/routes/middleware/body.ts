@@ -34,8 +34,13 @@ export function bodyOf(types: readonly string[], maxBytes: number) {
 async function refuseHalfCharacters(c: Context<AppEnv>): Promise<Response | undefined> {
   const text = await c.req.text();
   if (!/\\u[dD][89a-fA-F]/.test(text)) return undefined;
-  const problems = illFormedPointers(parsed(text)).map((pointer) => ({ pointer, detail: "holds half a character: not valid Unicode" }));
-  return problems.length === 0 ? undefined : problem(c, { code: "VALIDATION", detail: "see errors: text must be valid Unicode", problems });
+  const problems = illFormedPointers(parsed(text)).map((pointer) => ({
+    pointer,
+    detail: "holds half a character: not valid Unicode",
+  }));
+  return problems.length === 0
+    ? undefined
+    : problem(c, { code: "VALIDATION", detail: "see errors: text must be valid Unicode", problems });
 }
 
 function parsed(text: string): unknown {
