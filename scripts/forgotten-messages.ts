@@ -7,7 +7,9 @@ import type { D1Database } from "@cloudflare/workers-types";
 /** Gives leases back without counting the lost sends. Harmless when nothing was lost: every effect has its done bit. */
 export async function releaseForgotten(db: D1Database): Promise<void> {
   await db.batch([
-    db.prepare("UPDATE outbox SET lease_until = '', attempts = MAX(0, attempts - 1) WHERE lease_until <> '' AND done <> want"),
+    db.prepare(
+      "UPDATE outbox SET lease_until = '', attempts = MAX(0, attempts - 1) WHERE lease_until <> '' AND done <> want",
+    ),
     db.prepare("UPDATE commands SET lease_until = '' WHERE lease_until <> '' AND state = 'accepted'"),
     // Older than any wait: the cron that `npm start` runs at once sends them again.
     db.prepare("UPDATE cloud_uploads SET updated_at = '1970-01-01T00:00:00.000Z' WHERE state = 'queued'"),

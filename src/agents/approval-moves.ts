@@ -36,17 +36,15 @@ export async function askFirst(
     id: deps.newId("approvalStep"),
     asked: index === 0 ? askApprover(context, step, deps.clock.now()) : null,
   }));
-  const rows = asks.map(
-    ({ step, id, asked }): NewStep => ({
-      id,
-      position: step.position * POSITION_GAP,
-      approver: step.approver,
-      rule: step.rule,
-      state: asked ? "pending" : "waiting",
-      askedAt: asked?.section.askedAt ?? null,
-      dueAt: asked?.section.dueAt ?? null,
-    }),
-  );
+  const rows = asks.map(({ step, id, asked }): NewStep => ({
+    id,
+    position: step.position * POSITION_GAP,
+    approver: step.approver,
+    rule: step.rule,
+    state: asked ? "pending" : "waiting",
+    askedAt: asked?.section.askedAt ?? null,
+    dueAt: asked?.section.dueAt ?? null,
+  }));
   const first = asks[0];
   const ask = first?.asked;
   return {
@@ -75,7 +73,9 @@ export async function nextApprovalMove(deps: OrchestratorDeps, loaded: Loaded): 
   if (approvers.length === 0) return null;
   return {
     change: { status: "ordering" },
-    audit: [byAgent(loaded, "RegionalApprover", "request.approved", { approvers }, `approved by ${approvers.join(", ")}`)],
+    audit: [
+      byAgent(loaded, "RegionalApprover", "request.approved", { approvers }, `approved by ${approvers.join(", ")}`),
+    ],
   };
 }
 
@@ -98,7 +98,13 @@ function chainStepOf(context: RequestContext, row: StepRow): ChainStep {
 }
 
 function askedAudit(loaded: Loaded, step: ChainStep) {
-  return byAgent(loaded, "RegionalApprover", "approval.asked", { approver: step.approver, rule: step.rule }, step.reason);
+  return byAgent(
+    loaded,
+    "RegionalApprover",
+    "approval.asked",
+    { approver: step.approver, rule: step.rule },
+    step.reason,
+  );
 }
 
 /** ApprovalRequested, and the timers of the step: reminders, and the due time after which it is escalated. */
@@ -112,9 +118,12 @@ function askEvents(deps: OrchestratorDeps, { request }: Loaded, stepId: string, 
       ...base,
       data: { ...timer, approver: ask.approver, rule: ask.rule, due_at: ask.dueAt },
     },
-    ...ask.remindAt.map(
-      (at): AnyEventDraft => ({ type: "ApprovalReminderDue", ...base, data: timer, notBefore: Date.parse(at) }),
-    ),
+    ...ask.remindAt.map((at): AnyEventDraft => ({
+      type: "ApprovalReminderDue",
+      ...base,
+      data: timer,
+      notBefore: Date.parse(at),
+    })),
     { type: "ApprovalDue", ...base, data: timer, notBefore: Date.parse(ask.dueAt) },
   ];
 }
@@ -202,7 +211,13 @@ export async function reminderMove(deps: OrchestratorDeps, loaded: Loaded, stepI
         subject: `request/${request.id}`,
         region: request.region,
         sequence: request.version + 1,
-        data: { request_id: request.id, step_id: step.id, approver: step.approver, due_at: step.dueAt, timestamp: isoNow(deps) },
+        data: {
+          request_id: request.id,
+          step_id: step.id,
+          approver: step.approver,
+          due_at: step.dueAt,
+          timestamp: isoNow(deps),
+        },
       },
     ],
   };

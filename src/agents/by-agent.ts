@@ -5,7 +5,8 @@ import type { RequestContext } from "../domain/request-context.ts";
 import type { Loaded } from "./move.ts";
 
 export function mustHave(loaded: Loaded): RequestContext {
-  if (!loaded.context) throw new AppError("INTERNAL", `request ${loaded.request.id} has no context in ${loaded.request.status}`);
+  if (!loaded.context)
+    throw new AppError("INTERNAL", `request ${loaded.request.id} has no context in ${loaded.request.status}`);
   return loaded.context;
 }
 

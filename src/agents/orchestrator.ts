@@ -38,7 +38,12 @@ export interface Done {
 }
 
 /** Takes the request as far as it goes now, and marks the event that asked for it done. */
-export async function advanceRequest(deps: OrchestratorDeps, requestId: string, trace: Trace, done: Done): Promise<void> {
+export async function advanceRequest(
+  deps: OrchestratorDeps,
+  requestId: string,
+  trace: Trace,
+  done: Done,
+): Promise<void> {
   let conflicts = 0;
   for (let moves = 0; moves < MAX_MOVES; moves++) {
     const loaded = await loadRequest(deps, requestId, trace);
@@ -143,7 +148,15 @@ function statusEvents({ request }: Loaded, to: RequestStatus, at: string): AnyEv
       subject: `request/${request.id}`,
       region: request.region,
       sequence: request.version + 1,
-      data: { kind: "request", id: request.id, from: request.status, to, timestamp: at, device_id: request.deviceId, request_id: request.id },
+      data: {
+        kind: "request",
+        id: request.id,
+        from: request.status,
+        to,
+        timestamp: at,
+        device_id: request.deviceId,
+        request_id: request.id,
+      },
     },
   ];
 }

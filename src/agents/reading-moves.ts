@@ -64,7 +64,8 @@ async function readLines(deps: OrchestratorDeps, { request, lines }: Loaded): Pr
   if (lines.length > 0) return { ok: true, head: {}, lines: lines.map(toSenderLine) };
   const upload = await findUploadOf(deps.db, request.id);
   const bytes = upload ? await deps.readUpload(upload.objectKey) : null;
-  if (!upload || !bytes) throw new AppError("DEPENDENCY_FAILED", `the file of ${request.id} can't be read now`, { retryable: true });
+  if (!upload || !bytes)
+    throw new AppError("DEPENDENCY_FAILED", `the file of ${request.id} can't be read now`, { retryable: true });
   return readRequestFile(upload.contentType, bytes, { maxLines: MAX_REQUEST_LINES });
 }
 
@@ -116,7 +117,9 @@ export async function nextPricingMove(deps: OrchestratorDeps, loaded: Loaded): P
   }
   return {
     change: { status: "routing", context: JSON.stringify(priced), total: section.total, currency: section.currency },
-    audit: [byAgent(loaded, "SupplierMatcher", "request.priced", trace.final, formatMoney(section.total, section.currency))],
+    audit: [
+      byAgent(loaded, "SupplierMatcher", "request.priced", trace.final, formatMoney(section.total, section.currency)),
+    ],
     agents: [trace],
   };
 }
@@ -154,7 +157,9 @@ function readAndAskBack(loaded: Loaded, problems: readonly InputProblem[]): Move
 }
 
 function problemsOf({ request }: Loaded): InputProblem[] {
-  return request.problems === null ? [{ detail: "the file can't be read" }] : (JSON.parse(request.problems) as InputProblem[]);
+  return request.problems === null
+    ? [{ detail: "the file can't be read" }]
+    : (JSON.parse(request.problems) as InputProblem[]);
 }
 
 function askBack(loaded: Loaded, context: RequestContext | null, problems: readonly InputProblem[]): Move {

@@ -32,7 +32,10 @@ const flights = createSingleFlight<unknown>();
 const LATE = Symbol("the cache didn't answer in time");
 
 /** The value from KV, or loaded and put there. One load per key and isolate at a time. */
-export async function readThrough<T>(deps: CacheDeps, entry: CachedKey<T>): Promise<{ value: T | null; status: CacheStatus }> {
+export async function readThrough<T>(
+  deps: CacheDeps,
+  entry: CachedKey<T>,
+): Promise<{ value: T | null; status: CacheStatus }> {
   const cached = await readCached(deps, entry);
   if (cached !== null) return { value: cached, status: "HIT" };
   // In waitUntil, so that a leader whose caller hangs up still lands for its followers.

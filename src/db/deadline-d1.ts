@@ -10,8 +10,11 @@ import { tighten, withinDeadline, type Deadline } from "../resilience/deadline.t
 /** The same database, whose every call is held to the request's deadline. */
 export function withDeadline(d1: D1Database, deadline: Deadline, clock: Clock): D1Database {
   const hold = <T>(work: () => Promise<T>): Promise<T> =>
-    withinDeadline(work, tighten(deadline, clock.now(), DATABASE_DEADLINE_MS, DEADLINE_MARGIN_MS), clock, () =>
-      new AppError("DEADLINE_EXCEEDED", "the database didn't answer in time; try again", { retryable: true }),
+    withinDeadline(
+      work,
+      tighten(deadline, clock.now(), DATABASE_DEADLINE_MS, DEADLINE_MARGIN_MS),
+      clock,
+      () => new AppError("DEADLINE_EXCEEDED", "the database didn't answer in time; try again", { retryable: true }),
     );
 
   const originals = new WeakMap<object, D1PreparedStatement>();
@@ -34,7 +37,11 @@ export function withDeadline(d1: D1Database, deadline: Deadline, clock: Clock): 
       batch: (statements: D1PreparedStatement[]) => hold(() => on.batch(statements.map(original))),
       ...("getBookmark" in on ? { getBookmark: () => on.getBookmark() } : {}),
       ...("withSession" in on
-        ? { withSession: (constraint?: string) => holdSession(on.withSession(constraint)), exec: on.exec, dump: on.dump }
+        ? {
+            withSession: (constraint?: string) => holdSession(on.withSession(constraint)),
+            exec: on.exec,
+            dump: on.dump,
+          }
         : {}),
     }) as unknown as T;
 

@@ -50,7 +50,12 @@ export type AnyEventDraft = { [T in MessageType]: EventDraft<T> }[MessageType];
 export interface UnitOfWork {
   readonly trace: Trace;
   /** Where the change answers something that can come twice. `result` is what a second asker gets. */
-  readonly inbox?: { readonly scope: string; readonly id: string; readonly bodyHash: string; readonly result?: SQL | string };
+  readonly inbox?: {
+    readonly scope: string;
+    readonly id: string;
+    readonly bodyHash: string;
+    readonly result?: SQL | string;
+  };
   readonly writes: readonly GuardedWrite[];
   readonly audit?: readonly AuditEntry[];
   readonly events?: readonly AnyEventDraft[];
@@ -59,7 +64,12 @@ export interface UnitOfWork {
 }
 
 export type Committed =
-  | { readonly ok: true; readonly replayed: false; readonly eventIds: readonly string[]; readonly buckets: readonly number[] }
+  | {
+      readonly ok: true;
+      readonly replayed: false;
+      readonly eventIds: readonly string[];
+      readonly buckets: readonly number[];
+    }
   | { readonly ok: true; readonly replayed: true; readonly result: string | null }
   | { readonly ok: false; readonly code: ErrorCode };
 

@@ -83,7 +83,9 @@ export class AppError extends Error {
  * statement and the caller's values; an error of ours speaks for itself.
  */
 export function originOf(error: unknown): unknown {
-  return error instanceof Error && error.cause instanceof Error && !(error instanceof AppError) ? originOf(error.cause) : error;
+  return error instanceof Error && error.cause instanceof Error && !(error instanceof AppError)
+    ? originOf(error.cause)
+    : error;
 }
 
 /** The message of whatever was thrown first, in one line of at most 500 characters. */

@@ -121,7 +121,9 @@ export class CircuitBreaker extends createDurable({ autoPersist: false }) {
     log(kind === "closed" ? "info" : "warn", `breaker.${kind}`, { dependency });
     const told = announceTransition(createContainer(this.state.env, this.state), kind, dependency);
     this.state.waitUntil(
-      told.catch((error: unknown) => log("error", "breaker.not_announced", { dependency, kind, error: messageOf(error) })),
+      told.catch((error: unknown) =>
+        log("error", "breaker.not_announced", { dependency, kind, error: messageOf(error) }),
+      ),
     );
   }
 

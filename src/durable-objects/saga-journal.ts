@@ -41,7 +41,13 @@ export function appendIntent(sql: SqlStorage, at: string, action: SagaAction, st
   append(sql, { at, step, attempt, key, state: word, detail: null });
 }
 
-export function appendOutcome(sql: SqlStorage, at: string, action: SagaAction, outcome: Outcome, state: SagaState): void {
+export function appendOutcome(
+  sql: SqlStorage,
+  at: string,
+  action: SagaAction,
+  outcome: Outcome,
+  state: SagaState,
+): void {
   const step = "step" in action ? action.step : action.do;
   const key = "key" in action ? action.key : "";
   const entry = state.steps.find((candidate) => candidate.step === step);
@@ -63,8 +69,14 @@ function append(sql: SqlStorage, row: Omit<JournalRow, "seq">): void {
 
 export function readJournal(sql: SqlStorage): JournalRow[] {
   return sql
-    .exec<{ seq: number; at: string; step: string; attempt: number; key: string; state: string; detail: string | null }>(
-      "SELECT seq, at, step, attempt, key, state, detail FROM journal ORDER BY seq",
-    )
+    .exec<{
+      seq: number;
+      at: string;
+      step: string;
+      attempt: number;
+      key: string;
+      state: string;
+      detail: string | null;
+    }>("SELECT seq, at, step, attempt, key, state, detail FROM journal ORDER BY seq")
     .toArray();
 }

@@ -3,7 +3,13 @@
  * It knows nothing of the platform. Nothing is marked done before the hub accepted it; what the queue subscribers
  * haven't marked done when the lease ends is sent again, so sent is never taken for delivered.
  */
-import { MAX_SENDS, OUTBOX_BATCH_BYTES, OUTBOX_BATCH_MESSAGES, RESEND_AFTER_MS, THIN_MESSAGE_BYTES } from "../config.ts";
+import {
+  MAX_SENDS,
+  OUTBOX_BATCH_BYTES,
+  OUTBOX_BATCH_MESSAGES,
+  RESEND_AFTER_MS,
+  THIN_MESSAGE_BYTES,
+} from "../config.ts";
 import { messageOf } from "../domain/errors.ts";
 
 export interface OutboxRow {

@@ -111,7 +111,8 @@ async function payloadOf(
   options: Parameters<typeof jwtVerify>[2],
 ): Promise<JWTPayload | null> {
   try {
-    const verified = typeof key === "function" ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options);
+    const verified =
+      typeof key === "function" ? await jwtVerify(token, key, options) : await jwtVerify(token, key, options);
     return verified.payload;
   } catch (error) {
     // jose names every reason a token is bad by a code ERR_J…; anything else (such as an unreachable key set) is a fault.

@@ -17,8 +17,17 @@ export async function consumeEach<T>(
       message.ack();
     } catch (error) {
       const fault = faultOf(error);
-      const decision = decideRetry({ attempt: message.attempts, error: { ...fault, retryable: true }, random: Math.random });
-      log("warn", "queue.message_failed", { queue: batch.queue, id: message.id, attempt: message.attempts, error: messageOf(error) });
+      const decision = decideRetry({
+        attempt: message.attempts,
+        error: { ...fault, retryable: true },
+        random: Math.random,
+      });
+      log("warn", "queue.message_failed", {
+        queue: batch.queue,
+        id: message.id,
+        attempt: message.attempts,
+        error: messageOf(error),
+      });
       // The platform counts to max_retries itself: past the ladder's end the longest step is kept.
       message.retry({ delaySeconds: decision.do === "retry" ? toQueueSeconds(decision.delayMs) : 8 });
     }

@@ -29,7 +29,8 @@ export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lif
   const ids = batch.messages.flatMap((message) => messageSchema.safeParse(message.body).data?.event_id ?? []);
   // Read once, and inside a message's turn: a database that is down sends each message up the ladder, not the batch at once.
   let reading: Promise<ReadonlyMap<string, DeliveryState>> | undefined;
-  const states = () => (reading ??= deliveryStates(container.db, ids).then((rows) => new Map(rows.map((row) => [row.event_id, row]))));
+  const states = () =>
+    (reading ??= deliveryStates(container.db, ids).then((rows) => new Map(rows.map((row) => [row.event_id, row]))));
   const handlers = handlersOf(container);
   await consumeEach(batch, async (message) => {
     const parsed = messageSchema.safeParse(message.body);
@@ -60,9 +61,14 @@ async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, H
         region: state.region,
         done: { eventId: state.event_id, bit },
         trace: traceOfMessage(message),
-      } as Delivery);
+      });
     } catch (error) {
-      log("warn", "subscriber.failed", { subscriber: name, event_id: state.event_id, type: message.type, error: messageOf(error) });
+      log("warn", "subscriber.failed", {
+        subscriber: name,
+        event_id: state.event_id,
+        type: message.type,
+        error: messageOf(error),
+      });
       failures.push(name);
     }
   }

@@ -29,7 +29,8 @@ export function createApp(): OpenAPIHono<AppEnv> {
     defaultHook: (result, c) => {
       if (result.success) return undefined;
       // An id that can't be one names nothing: a path like any other that leads nowhere.
-      if (result.target === "param") return problem(c, { code: "NOT_FOUND", detail: "no such thing: the path names nothing of ours" });
+      if (result.target === "param")
+        return problem(c, { code: "NOT_FOUND", detail: "no such thing: the path names nothing of ours" });
       const root = result.target === "json" ? "" : `/${result.target}`;
       const problems: InputProblem[] = result.error.issues.flatMap((issue) => {
         const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
@@ -37,7 +38,11 @@ export function createApp(): OpenAPIHono<AppEnv> {
         if (unknown.length === 0) return { pointer, detail: issue.message };
         return unknown.map((key) => ({ pointer: `${pointer}${pointerOf([key])}`, detail: "unknown: leave it out" }));
       });
-      return problem(c, { code: "VALIDATION", detail: "see errors: each names the field and what it must be", problems });
+      return problem(c, {
+        code: "VALIDATION",
+        detail: "see errors: each names the field and what it must be",
+        problems,
+      });
     },
   });
 
@@ -47,7 +52,11 @@ export function createApp(): OpenAPIHono<AppEnv> {
     const allow = allowedMethods(app, new URL(c.req.url).pathname);
     return allow.length === 0
       ? problem(c, { code: "NOT_FOUND", detail: `no route ${new URL(c.req.url).pathname}; /openapi.json lists them` })
-      : problem(c, { code: "METHOD_NOT_ALLOWED", detail: `use ${allow.join(" or ")}`, headers: { allow: allow.join(", ") } });
+      : problem(c, {
+          code: "METHOD_NOT_ALLOWED",
+          detail: `use ${allow.join(" or ")}`,
+          headers: { allow: allow.join(", ") },
+        });
   });
 
   registerHealth(app);
@@ -67,7 +76,11 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerDocs(app);
   registerPage(app);
 
-  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", { type: "http", scheme: "bearer", bearerFormat: "JWT" });
+  app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+  });
   app.doc31("/openapi.json", {
     openapi: "3.1.0",
     info: {

@@ -50,7 +50,9 @@ const decide = createRoute({
         "application/json": {
           schema: z.strictObject({
             decision: z.enum(["approve", "reject"]),
-            payload_hash: z.string().regex(/^[0-9a-f]{64}$/, "the payload_hash of the step, as GET /api/approvals shows it"),
+            payload_hash: z
+              .string()
+              .regex(/^[0-9a-f]{64}$/, "the payload_hash of the step, as GET /api/approvals shows it"),
             reason: z.string().min(1).max(2_000).optional(),
           }),
         },
@@ -58,7 +60,10 @@ const decide = createRoute({
     },
   },
   responses: {
-    200: json(z.object({ step_id: z.string(), request_id: z.string(), state: z.enum(["approved", "rejected"]) }), "Decided"),
+    200: json(
+      z.object({ step_id: z.string(), request_id: z.string(), state: z.enum(["approved", "rejected"]) }),
+      "Decided",
+    ),
     ...problems(
       "BAD_JSON",
       "UNAUTHENTICATED",
@@ -89,7 +94,13 @@ export function registerApprovals(app: OpenAPIHono<AppEnv>): void {
   app.openapi(decide, async (c) => {
     const { id } = c.req.valid("param");
     const { decision, payload_hash: payloadHash, reason } = c.req.valid("json");
-    const decided = await decideApproval(c.get("container"), c.get("principal"), id, { decision, payloadHash, reason }, c.get("trace"));
+    const decided = await decideApproval(
+      c.get("container"),
+      c.get("principal"),
+      id,
+      { decision, payloadHash, reason },
+      c.get("trace"),
+    );
     if (!decided.ok) return refused(c, decided);
     return c.json({ step_id: id, request_id: decided.requestId, state: decided.state }, 200);
   });

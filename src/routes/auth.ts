@@ -88,7 +88,8 @@ export function registerAuth(app: OpenAPIHono<AppEnv>): void {
   app.openapi(devToken, async (c) => {
     const container = c.get("container");
     const { subject } = c.req.valid("json");
-    const principal = (await findPersonPrincipal(container.db, subject)) ?? (await findDevicePrincipal(container.db, subject));
+    const principal =
+      (await findPersonPrincipal(container.db, subject)) ?? (await findDevicePrincipal(container.db, subject));
     if (!principal) throw new AppError("NOT_FOUND", `no persona ${subject}; GET /dev/personas lists them`);
     return c.json(await answer(container, principal), 200);
   });
@@ -100,7 +101,11 @@ export function registerAuth(app: OpenAPIHono<AppEnv>): void {
 }
 
 async function answer(container: Container, principal: Principal) {
-  return { access_token: await issueToken(container, principal), token_type: "Bearer" as const, expires_in: TOKEN_LIFE_S };
+  return {
+    access_token: await issueToken(container, principal),
+    token_type: "Bearer" as const,
+    expires_in: TOKEN_LIFE_S,
+  };
 }
 
 /** Compares two hex digests without leaving early. */

@@ -33,7 +33,16 @@ const send = createRoute({
   },
   responses: {
     202: json(commandView, "Accepted; Location says where to look"),
-    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    ...problems(
+      "BAD_JSON",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "VALIDATION",
+      "UNKNOWN_REFERENCE",
+      "KEY_REUSED",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
   },
 });
 
@@ -57,8 +66,12 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     const body = c.req.valid("json");
     const key = idempotencyKeyOf(c.req.header("idempotency-key"));
     // The command's id is its own key: a caller that only has a header key gets an id made of it.
-    const id = body.id ?? (key === undefined ? undefined : `cmd_${(await container.sha256(`${principal.kind}:${principal.subject}:${key}`)).slice(0, 32)}`);
-    const accepted = await acceptCommand(container, principal, { ...body, id } as typeof body, c.get("trace"));
+    const id =
+      body.id ??
+      (key === undefined
+        ? undefined
+        : `cmd_${(await container.sha256(`${principal.kind}:${principal.subject}:${key}`)).slice(0, 32)}`);
+    const accepted = await acceptCommand(container, principal, { ...body, id }, c.get("trace"));
     if (!accepted.ok) return refused(c, accepted);
     c.header("location", `/api/commands/${accepted.row.id}`);
     if (accepted.replayed) c.header("idempotent-replayed", "true");
@@ -69,7 +82,8 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     const principal = c.get("principal");
     const row = await findCommand(c.get("container").db, c.req.valid("param").id);
     const own = row?.sender === `${principal.kind}:${principal.subject}`;
-    const inScope = row && principal.kind === "person" && (principal.region === null || principal.region === row.region);
+    const inScope =
+      row && principal.kind === "person" && (principal.region === null || principal.region === row.region);
     if (!row || (!own && !inScope)) return problem(c, { code: "NOT_FOUND", detail: "no such command" });
     return c.json(view(row), 200);
   });

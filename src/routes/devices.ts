@@ -80,11 +80,19 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
   // Not in the OpenAPI document: the protocol `waybill.v1` has its own page.
   app.get("/ws", async (c) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
-      return problem(c, { code: "UPGRADE_REQUIRED", detail: "connect with a WebSocket, protocol waybill.v1", headers: { upgrade: "websocket" } });
+      return problem(c, {
+        code: "UPGRADE_REQUIRED",
+        detail: "connect with a WebSocket, protocol waybill.v1",
+        headers: { upgrade: "websocket" },
+      });
     }
     const protocols = (c.req.header("sec-websocket-protocol") ?? "").split(",").map((name) => name.trim());
     if (!protocols.includes(SUBPROTOCOL)) {
-      return problem(c, { code: "UPGRADE_REQUIRED", detail: `offer the subprotocol ${SUBPROTOCOL}`, headers: { upgrade: "websocket" } });
+      return problem(c, {
+        code: "UPGRADE_REQUIRED",
+        detail: `offer the subprotocol ${SUBPROTOCOL}`,
+        headers: { upgrade: "websocket" },
+      });
     }
     const container = c.get("container");
     const principal = await authenticate(container, c.req.header("authorization"));

@@ -9,7 +9,7 @@ import { ERROR_ADVICE } from "./assets/error-advice.ts";
 import { layout, type Markup } from "./assets/layout.ts";
 import { createRoute, problems, z } from "./openapi.ts";
 import { operationsByTag, type Operation } from "./operations.ts";
-import { problem, statusOf, titleOf } from "./problem.ts";
+import { problem, statusOf, titleOf, untyped } from "./problem.ts";
 
 const MESSAGE_DATA: Readonly<Record<MessageType, z.ZodType>> = { ...EVENT_DATA, ...TIMER_DATA };
 const SCHEMA_FILE = /^(?<type>\w+)\.v1\.json$/;
@@ -39,7 +39,7 @@ export function registerDocs(app: OpenAPIHono<AppEnv>): void {
         code: "NOT_FOUND",
         detail: `no such schema; there are ${MESSAGE_TYPES.join(", ")}`,
       });
-    return c.body(JSON.stringify(schemaOf(type)), 200, { "content-type": "application/schema+json" });
+    return untyped(c.body(JSON.stringify(schemaOf(type)), 200, { "content-type": "application/schema+json" }));
   });
 
   let operations: ReadonlyMap<string, readonly Operation[]> | undefined;

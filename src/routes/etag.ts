@@ -2,7 +2,7 @@
 import type { Context } from "hono";
 import { sha256Hex } from "../container.ts";
 import type { AppEnv } from "./app-env.ts";
-import type { UntypedResponse } from "./problem.ts";
+import { untyped, type UntypedResponse } from "./problem.ts";
 
 /** The JSON answer with its tag, or 304 when the caller has it. `identity`: what the tag stands for. */
 export async function taggedJson(
@@ -13,9 +13,12 @@ export async function taggedJson(
 ): Promise<UntypedResponse> {
   const etag = `"${(await sha256Hex(JSON.stringify(identity))).slice(0, 32)}"`;
   const base = { etag, "cache-control": "private, no-cache", ...headers };
-  if (matches(c.req.header("if-none-match"), etag)) return new Response(null, { status: 304, headers: base }) as UntypedResponse;
-  const answer = new Response(JSON.stringify(body), { status: 200, headers: { ...base, "content-type": "application/json" } });
-  return answer as UntypedResponse;
+  if (matches(c.req.header("if-none-match"), etag)) return untyped(new Response(null, { status: 304, headers: base }));
+  const answer = new Response(JSON.stringify(body), {
+    status: 200,
+    headers: { ...base, "content-type": "application/json" },
+  });
+  return untyped(answer);
 }
 
 /** If-None-Match compares weakly (RFC 9110 §13.1.2). */

@@ -3,7 +3,9 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { AppEnv } from "./app-env.ts";
 
 export function allowedMethods(app: OpenAPIHono<AppEnv>, path: string): string[] {
-  const methods = app.routes.flatMap((route) => (route.method !== "ALL" && matches(route.path, path) ? [route.method] : []));
+  const methods = app.routes.flatMap((route) =>
+    route.method !== "ALL" && matches(route.path, path) ? [route.method] : [],
+  );
   return [...new Set(methods)].sort();
 }
 

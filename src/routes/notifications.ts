@@ -14,7 +14,9 @@ const mine = createRoute({
   responses: {
     200: json(
       z.object({
-        data: z.array(z.object({ id: z.string(), title: z.string(), link: z.string().nullable(), created_at: z.string() })),
+        data: z.array(
+          z.object({ id: z.string(), title: z.string(), link: z.string().nullable(), created_at: z.string() }),
+        ),
         meta: z.object({ count: z.int() }),
       }),
       "The newest hundred, newest first",

@@ -21,7 +21,9 @@ const recount = createRoute({
   responses: {
     200: json(
       z.object({
-        data: z.array(z.object({ rule: z.string(), sku: z.string(), location: z.string(), expected: z.int(), found: z.int() })),
+        data: z.array(
+          z.object({ rule: z.string(), sku: z.string(), location: z.string(), expected: z.int(), found: z.int() }),
+        ),
         meta: z.object({ count: z.int() }),
       }),
       "Each stock row that differs from its ledger: none, when all is well",
@@ -53,7 +55,10 @@ const audit = createRoute({
   middleware: [requires("audit.read")] as const,
   request: { query: z.strictObject({ subject: z.string().min(1).max(300) }) },
   responses: {
-    200: json(z.object({ data: z.array(stepView), meta: z.object({ count: z.int() }) }), "The trail of one subject, such as order/ord_…"),
+    200: json(
+      z.object({ data: z.array(stepView), meta: z.object({ count: z.int() }) }),
+      "The trail of one subject, such as order/ord_…",
+    ),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });
@@ -90,7 +95,8 @@ export function registerOps(app: OpenAPIHono<AppEnv>): void {
   app.openapi(archived, async (c) => {
     const container = c.get("container");
     const found = await findRequest(container.db, c.req.valid("param").id);
-    const file = found && maySee(c.get("principal"), found.request) ? await archivedResponse(container, found.request) : null;
+    const file =
+      found && maySee(c.get("principal"), found.request) ? await archivedResponse(container, found.request) : null;
     if (!file) return problem(c, { code: "NOT_FOUND", detail: "no response file of this request in the archive yet" });
     return c.json(file, 200);
   });

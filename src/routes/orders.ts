@@ -46,7 +46,13 @@ const details = summary.extend({
     }),
   ),
   purchase_orders: z.array(
-    z.object({ id: z.string(), supplier: z.string(), reference: z.string().nullable(), status: z.string(), total: moneySchema }),
+    z.object({
+      id: z.string(),
+      supplier: z.string(),
+      reference: z.string().nullable(),
+      status: z.string(),
+      total: moneySchema,
+    }),
   ),
 });
 
@@ -78,7 +84,17 @@ const create = createRoute({
   },
   responses: {
     202: json(z.object({ order_id: z.string(), status }), "Accepted; Location says where to look"),
-    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "OVER_LIMIT", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    ...problems(
+      "BAD_JSON",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "OVER_LIMIT",
+      "VALIDATION",
+      "UNKNOWN_REFERENCE",
+      "DUPLICATE",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
   },
 });
 
@@ -110,7 +126,10 @@ const one = createRoute({
   security: BEARER,
   middleware: [requires("orders.read")] as const,
   request: { params },
-  responses: { 200: json(details, "The order, its lines and its purchase orders"), ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND") },
+  responses: {
+    200: json(details, "The order, its lines and its purchase orders"),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
 });
 
 const saga = createRoute({
@@ -159,8 +178,13 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid("query");
     const after = cursor === undefined ? null : decodePageKey(cursor);
-    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
-    const rows = await listOrders(c.get("container").db, { region: c.get("principal").region, after, limit: limit + 1 });
+    if (cursor !== undefined && after === null)
+      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
+    const rows = await listOrders(c.get("container").db, {
+      region: c.get("principal").region,
+      after,
+      limit: limit + 1,
+    });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     const next = rows.length > limit && last ? encodePageKey(last.createdAt, last.id) : null;
@@ -170,7 +194,8 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(one, async (c) => {
     const { db } = c.get("container");
     const found = await findOrder(db, c.req.valid("param").id);
-    if (!found || !coversRegion(c.get("principal"), found.order.region)) return problem(c, { code: "NOT_FOUND", detail: "no such order" });
+    if (!found || !coversRegion(c.get("principal"), found.order.region))
+      return problem(c, { code: "NOT_FOUND", detail: "no such order" });
     const { order, lines } = found;
     const bought = await listPurchaseOrders(db, order.id);
     return c.json(
@@ -203,11 +228,20 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(saga, async (c) => {
     const container = c.get("container");
     const found = await findOrder(container.db, c.req.valid("param").id);
-    const seen = found && coversRegion(c.get("principal"), found.order.region) ? await sagaOf(container, found.order.id) : null;
+    const seen =
+      found && coversRegion(c.get("principal"), found.order.region) ? await sagaOf(container, found.order.id) : null;
     if (!seen) return problem(c, { code: "NOT_FOUND", detail: "no such order, or its saga hasn't begun" });
     const { state, journal, next_wake_at } = seen;
     return c.json(
-      { order_id: state.orderId, phase: state.phase, status: state.status, definition: state.definition, fence: state.fence, next_wake_at, journal },
+      {
+        order_id: state.orderId,
+        phase: state.phase,
+        status: state.status,
+        definition: state.definition,
+        fence: state.fence,
+        next_wake_at,
+        journal,
+      },
       200,
     );
   });

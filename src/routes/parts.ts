@@ -52,7 +52,10 @@ const one = createRoute({
   middleware: [requires("parts.read")] as const,
   request: { params: z.object({ sku: z.string().min(1).max(100) }) },
   responses: {
-    200: json(z.object({ data: partViewSchema, meta: z.object({ cache: cacheStatus }) }), "The part, its offers and its stock"),
+    200: json(
+      z.object({ data: partViewSchema, meta: z.object({ cache: cacheStatus }) }),
+      "The part, its offers and its stock",
+    ),
     304: { description: "Unchanged (If-None-Match)" },
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
   },
@@ -64,7 +67,10 @@ export function registerParts(app: OpenAPIHono<AppEnv>): void {
     const { cursor, ...filters } = c.req.valid("query");
     const query = { ...filters, cursor: cursor === undefined ? undefined : decodeCursor(cursor) };
     if (query.cursor === null) {
-      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours: take next_cursor of the page before" });
+      return problem(c, {
+        code: "VALIDATION",
+        detail: "the cursor is none of ours: take next_cursor of the page before",
+      });
     }
     const normalised = { ...query, cursor: query.cursor };
     const page = await cachedPartPage(cacheDeps(container), {

@@ -35,7 +35,12 @@ const STATUS_OF = {
   INTERNAL: [500, "Internal error"],
 } as const satisfies Record<ErrorCode, readonly [number, string]>;
 
-const RETRYABLE: ReadonlySet<ErrorCode> = new Set(["CIRCUIT_OPEN", "DEADLINE_EXCEEDED", "DEPENDENCY_FAILED", "INTERNAL"]);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  "CIRCUIT_OPEN",
+  "DEADLINE_EXCEEDED",
+  "DEPENDENCY_FAILED",
+  "INTERNAL",
+]);
 
 export function statusOf(code: ErrorCode): number {
   return STATUS_OF[code][0];
@@ -79,6 +84,10 @@ export function problemSchema(codes: readonly ErrorCode[]) {
 /** An answer that a handler may give beside its typed ones: each route lists its problems in its description. */
 export type UntypedResponse = Response & TypedResponse<never, never, never>;
 
+export function untyped(answer: Response): UntypedResponse {
+  return answer as UntypedResponse;
+}
+
 interface ProblemFacts {
   readonly code: ErrorCode;
   readonly detail: string;
@@ -102,14 +111,15 @@ export function problem(c: Context<AppEnv>, { code, detail, problems, facts, hea
     ...(problems && problems.length > 0 ? { errors: problems } : {}),
     ...facts,
   };
-  return new Response(JSON.stringify(body), {
+  const answer = new Response(JSON.stringify(body), {
     status,
     headers: {
       "content-type": "application/problem+json",
       ...(code === "UNAUTHENTICATED" ? { "www-authenticate": "Bearer" } : {}),
       ...headers,
     },
-  }) as UntypedResponse;
+  });
+  return untyped(answer);
 }
 
 export function refused(c: Context<AppEnv>, refusal: Refusal): UntypedResponse {

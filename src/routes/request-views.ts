@@ -55,7 +55,11 @@ export const detailsView = summaryView.extend({
     }),
   ),
   response: z
-    .object({ response_id: z.string(), outcome: z.string(), archive: z.object({ state: z.string(), path: z.string() }).nullable() })
+    .object({
+      response_id: z.string(),
+      outcome: z.string(),
+      archive: z.object({ state: z.string(), path: z.string() }).nullable(),
+    })
     .nullable(),
 });
 

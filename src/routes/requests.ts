@@ -30,8 +30,21 @@ const create = createRoute({
     body: { required: true, content: { "application/json": { schema: requestBodySchema(MAX_REQUEST_LINES) } } },
   },
   responses: {
-    202: json(z.object({ request_id: z.string(), status: z.enum(REQUEST_STATUSES) }), "Accepted; Location says where to look"),
-    ...problems("BAD_JSON", "UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    202: json(
+      z.object({ request_id: z.string(), status: z.enum(REQUEST_STATUSES) }),
+      "Accepted; Location says where to look",
+    ),
+    ...problems(
+      "BAD_JSON",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "VALIDATION",
+      "UNKNOWN_REFERENCE",
+      "DUPLICATE",
+      "KEY_REUSED",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
   },
 });
 
@@ -121,7 +134,8 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
     const principal = c.get("principal");
     const { cursor, limit } = c.req.valid("query");
     const after = cursor === undefined ? null : decodePageKey(cursor);
-    if (cursor !== undefined && after === null) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
+    if (cursor !== undefined && after === null)
+      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
     const rows = await listRequests(c.get("container").db, {
       region: principal.region,
       requester: principal.role === "technician" ? principal.subject : null,
@@ -137,7 +151,8 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(one, async (c) => {
     const found = await findRequest(c.get("container").db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" });
+    if (!found || !maySee(c.get("principal"), found.request))
+      return problem(c, { code: "NOT_FOUND", detail: "no such request" });
     const body = await requestDetails(c.get("container").db, found);
     return taggedJson(c, body, body);
   });
@@ -145,16 +160,22 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
   app.openapi(timeline, async (c) => {
     const { db } = c.get("container");
     const found = await findRequest(db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" });
+    if (!found || !maySee(c.get("principal"), found.request))
+      return problem(c, { code: "NOT_FOUND", detail: "no such request" });
     return c.json({ data: await storyOf(db, found.request) }, 200);
   });
 
   app.openapi(response, async (c) => {
     const { db } = c.get("container");
     const found = await findRequest(db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found.request)) return problem(c, { code: "NOT_FOUND", detail: "no such request" });
+    if (!found || !maySee(c.get("principal"), found.request))
+      return problem(c, { code: "NOT_FOUND", detail: "no such request" });
     const row = await findResponse(db, found.request.id);
-    if (!row) return problem(c, { code: "NOT_FOUND", detail: `the request is ${found.request.status}: there is no response yet` });
+    if (!row)
+      return problem(c, {
+        code: "NOT_FOUND",
+        detail: `the request is ${found.request.status}: there is no response yet`,
+      });
     return c.json(JSON.parse(row.body) as Record<string, unknown>, 200);
   });
 }

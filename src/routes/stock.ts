@@ -13,7 +13,10 @@ const levels = createRoute({
   security: BEARER,
   middleware: [requires("stock.read")] as const,
   request: {
-    query: z.strictObject({ sku: z.string().min(1).max(100).optional(), location: z.string().min(1).max(100).optional() }),
+    query: z.strictObject({
+      sku: z.string().min(1).max(100).optional(),
+      location: z.string().min(1).max(100).optional(),
+    }),
   },
   responses: {
     200: json(

@@ -15,7 +15,9 @@ import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { refused } from "./problem.ts";
 
 /** Documented only: the route itself reads the bytes, so that whatever came is kept as it came. */
-const fileContent = Object.fromEntries(REQUEST_FILE_TYPES.map((type) => [type, { schema: { type: "string" as const } }]));
+const fileContent = Object.fromEntries(
+  REQUEST_FILE_TYPES.map((type) => [type, { schema: { type: "string" as const } }]),
+);
 
 const upload = createRoute({
   method: "post",
@@ -38,11 +40,24 @@ const upload = createRoute({
       z.object({ upload_id: z.string(), request_id: z.string(), status: z.enum(REQUEST_STATUSES) }),
       "Kept and registered; Location says where to look",
     ),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION", "UNKNOWN_REFERENCE", "DUPLICATE", "KEY_REUSED", "PAYLOAD_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE"),
+    ...problems(
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "VALIDATION",
+      "UNKNOWN_REFERENCE",
+      "DUPLICATE",
+      "KEY_REUSED",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
   },
 });
 
-const EXTENSIONS: Readonly<Record<string, string>> = { "text/csv": "csv", "application/json": "json", "text/plain": "txt" };
+const EXTENSIONS: Readonly<Record<string, string>> = {
+  "text/csv": "csv",
+  "application/json": "json",
+  "text/plain": "txt",
+};
 
 export function registerUploads(app: OpenAPIHono<AppEnv>): void {
   app.openapi(upload, async (c) => {
@@ -60,7 +75,10 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
 
     // The same key from the same caller names the same file: sent twice, it is kept and registered once.
     const key = idempotencyKeyOf(c.req.header("idempotency-key"));
-    const name = key === undefined ? container.newId("upload").slice("upl_".length) : (await container.sha256(`${principal.subject}:${key}`)).slice(0, 32);
+    const name =
+      key === undefined
+        ? container.newId("upload").slice("upl_".length)
+        : (await container.sha256(`${principal.subject}:${key}`)).slice(0, 32);
     const contentType = c.req.header("content-type") ?? "text/plain";
     const extension = EXTENSIONS[contentType.split(";")[0]?.trim().toLowerCase() ?? ""] ?? "bin";
     const objectKey = `uploads/${place.region}/${deviceId}/${name}.${extension}`;

@@ -27,9 +27,11 @@ export async function decideApproval(
   const step = await findStep(deps.db, stepId);
   const found = step ? await findRequest(deps.db, step.requestId) : null;
   // Someone who isn't asked learns nothing of the step, not even that it exists.
-  if (!step || !found || !coversRegion(principal, found.request.region)) return refuse("NOT_FOUND", "no such approval step");
+  if (!step || !found || !coversRegion(principal, found.request.region))
+    return refuse("NOT_FOUND", "no such approval step");
   const { request } = found;
-  if (step.approver !== principal.subject) return refuse("FORBIDDEN", `${step.approver} is asked, not ${principal.subject}`);
+  if (step.approver !== principal.subject)
+    return refuse("FORBIDDEN", `${step.approver} is asked, not ${principal.subject}`);
   // What someone may do comes from their row now, not from a token of some minutes ago.
   const person = await findPerson(deps.db, principal.subject);
   if (!person || person.role !== "manager") return refuse("FORBIDDEN", "only a manager decides");
@@ -75,7 +77,13 @@ export async function decideApproval(
         subject: `request/${request.id}`,
         region: request.region,
         sequence: request.version,
-        data: { request_id: request.id, step_id: step.id, approver: person.id, decision: decision.decision, timestamp: at },
+        data: {
+          request_id: request.id,
+          step_id: step.id,
+          approver: person.id,
+          decision: decision.decision,
+          timestamp: at,
+        },
       },
     ],
   });

@@ -21,7 +21,11 @@ export type UploadOutcome =
   | { readonly do: "again"; readonly delayMs: number };
 
 /** `responses/{region}/{yyyy-mm}/{request}/response.json` */
-export function archivePath(request: { readonly id: string; readonly region: string; readonly createdAt: string }): string {
+export function archivePath(request: {
+  readonly id: string;
+  readonly region: string;
+  readonly createdAt: string;
+}): string {
   return `responses/${request.region}/${request.createdAt.slice(0, 7)}/${request.id}/response.json`;
 }
 

@@ -51,7 +51,8 @@ export async function acceptCommand(
     return { ok: true, row, replayed: false };
   }
   if (committed.code !== "DUPLICATE") return refuse(committed.code, "the command was not accepted");
-  const same = row.sender === `${principal.kind}:${principal.subject}` && row.type === command.type && row.data === data;
+  const same =
+    row.sender === `${principal.kind}:${principal.subject}` && row.type === command.type && row.data === data;
   if (!same) return refuse("KEY_REUSED", `the command id ${id} was used for another command; make a new id`);
   return { ok: true, row, replayed: true };
 }
@@ -73,7 +74,8 @@ async function scopeOf(
   const device = await findDevice(deps.db, deviceId);
   if (!device) return unknown("/data/device_id", `no device ${deviceId}`);
   if (principal.kind === "person") {
-    const own = principal.location === null ? coversRegion(principal, device.region) : principal.location === device.location;
+    const own =
+      principal.location === null ? coversRegion(principal, device.region) : principal.location === device.location;
     if (!own) return refuse("FORBIDDEN", `${deviceId} is not at a location of ${principal.subject}`);
   }
   const place = placeOf(label, device.location);
@@ -94,7 +96,8 @@ export async function executeCommand(deps: ServiceDeps, commandId: string): Prom
   const row = await findCommand(deps.db, commandId);
   if (!row || row.state !== "accepted") return;
   const parsed = commandSchema.safeParse({ type: row.type, data: JSON.parse(row.data) as unknown });
-  if (!parsed.success) return rejectCommand(deps, row, "VALIDATION", parsed.error.issues[0]?.message ?? "not a command");
+  if (!parsed.success)
+    return rejectCommand(deps, row, "VALIDATION", parsed.error.issues[0]?.message ?? "not a command");
 
   const committed = await deps.commit(await workOf(deps, row, parsed.data));
   if (committed.ok || committed.code === "DUPLICATE") return;
@@ -126,7 +129,13 @@ async function rejectCommand(deps: ServiceDeps, row: CommandRow, code: ErrorCode
     trace: traceOf(row),
     writes: [rejectCommandRow(row.id, at, code, reason)],
     audit: [
-      { actor: { id: row.type, kind: "rule" }, action: "command.rejected", subject: `command/${row.id}`, after: { code }, reason },
+      {
+        actor: { id: row.type, kind: "rule" },
+        action: "command.rejected",
+        subject: `command/${row.id}`,
+        after: { code },
+        reason,
+      },
     ],
     events: [
       {

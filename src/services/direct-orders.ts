@@ -87,13 +87,17 @@ async function resolveSkus(
   deps: ServiceDeps,
   lines: DirectOrder["lines"],
 ): Promise<{ ok: true; lines: ResolvedLine[] } | Refusal> {
-  const parts = await findParts(deps.db, lines.map((line) => line.sku));
+  const parts = await findParts(
+    deps.db,
+    lines.map((line) => line.sku),
+  );
   const problems: InputProblem[] = [];
   const resolved: ResolvedLine[] = [];
   for (const [index, line] of lines.entries()) {
     const part = parts.find((candidate) => candidate.sku === line.sku);
     if (!part) problems.push({ pointer: `/lines/${index}/sku`, detail: `no part ${line.sku}` });
-    else if (part.discontinued) problems.push({ pointer: `/lines/${index}/sku`, detail: `${line.sku} is discontinued` });
+    else if (part.discontinued)
+      problems.push({ pointer: `/lines/${index}/sku`, detail: `${line.sku} is discontinued` });
     else {
       resolved.push({
         line: index + 1,
@@ -109,5 +113,7 @@ async function resolveSkus(
       });
     }
   }
-  return problems.length > 0 ? refuse("UNKNOWN_REFERENCE", "some lines name no part", { problems }) : { ok: true, lines: resolved };
+  return problems.length > 0
+    ? refuse("UNKNOWN_REFERENCE", "some lines name no part", { problems })
+    : { ok: true, lines: resolved };
 }

@@ -16,7 +16,12 @@ interface CommandContext {
   readonly nowMs: number;
 }
 
-export function updateInventory(context: CommandContext, change: StockChange, region: string, reason?: string): UnitOfWork {
+export function updateInventory(
+  context: CommandContext,
+  change: StockChange,
+  region: string,
+  reason?: string,
+): UnitOfWork {
   return {
     trace: context.trace,
     writes: [...inventoryWrites(change), applyCommandRow(context.commandId, change.at, inventoryAnswer(change))],
@@ -40,7 +45,12 @@ export function updatePart(context: CommandContext, data: CommandData<"UpdatePar
     trace: context.trace,
     writes: [updatePartRow(data), applyCommandRow(context.commandId, at, partAnswer(sku))],
     audit: [
-      { actor: context.actor, action: "part.updated", subject: `part/${sku}`, after: { ...after, command_id: context.commandId } },
+      {
+        actor: context.actor,
+        action: "part.updated",
+        subject: `part/${sku}`,
+        after: { ...after, command_id: context.commandId },
+      },
     ],
     events: [partUpdated(sku, at), secondDrop(context.nowMs, [partKey(sku), CATALOG_KEY])],
   };

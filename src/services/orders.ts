@@ -13,7 +13,11 @@ export function placeOrder(order: NewOrder): { writes: GuardedWrite[]; events: A
         subject: `order/${order.id}`,
         region: order.region,
         sequence: 1,
-        data: { order_id: order.id, timestamp: order.at, ...(order.requestId === null ? {} : { request_id: order.requestId }) },
+        data: {
+          order_id: order.id,
+          timestamp: order.at,
+          ...(order.requestId === null ? {} : { request_id: order.requestId }),
+        },
       },
     ],
   };
@@ -51,7 +55,15 @@ export function orderEnded(
     {
       type: "StatusChanged",
       ...base,
-      data: { kind: "order", id: order.id, from: order.status, to: status, timestamp, device_id: order.deviceId, ...request },
+      data: {
+        kind: "order",
+        id: order.id,
+        from: order.status,
+        to: status,
+        timestamp,
+        device_id: order.deviceId,
+        ...request,
+      },
     },
     { type: "OrderEnded", ...base, data: { order_id: order.id, status, timestamp, ...request } },
   ];

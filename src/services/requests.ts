@@ -3,6 +3,7 @@
  * whether the upload route or the file watcher gets there first.
  */
 import { findDevice } from "../db/queries/people.ts";
+import { findPartsByCode } from "../db/queries/sourcing.ts";
 import {
   findRequest,
   findRequestByNumber,
@@ -15,7 +16,7 @@ import {
 } from "../db/queries/requests.ts";
 import type { AnyEventDraft, UnitOfWork } from "../db/unit-of-work.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
-import { AppError, refuse, type Refusal } from "../domain/errors.ts";
+import { AppError, refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
 import { coversRegion, type Principal } from "../domain/identity.ts";
 import { linesOfBody, type RequestBody } from "../domain/request-file.ts";
 import type { Actor, Trace } from "../domain/trace.ts";
@@ -32,6 +33,9 @@ export async function createRequest(
 ): Promise<Registered | Refusal> {
   const place = await askingDevice(deps, principal, body.device_id);
   if (!place.ok) return place;
+  const unknown = await unknownSkus(deps, body);
+  if (unknown.length > 0)
+    return refuse("UNKNOWN_REFERENCE", "some lines name no part of the catalogue", { problems: unknown });
   const draft: NewRequest = {
     id: deps.newId("request"),
     requestNumber: body.request_number,
@@ -47,15 +51,29 @@ export async function createRequest(
   const scope = `POST /api/requests ${principal.kind}:${principal.subject}`;
   const committed = await deps.commit({
     ...requestWork(draft, context),
-    ...(key === undefined ? {} : { inbox: { scope, id: key, bodyHash: await deps.sha256(canonicalJson(body)), result: draft.id } }),
+    ...(key === undefined
+      ? {}
+      : { inbox: { scope, id: key, bodyHash: await deps.sha256(canonicalJson(body)), result: draft.id } }),
     writes: [insertRequest(draft), insertRequestLines(draft.id, linesOfBody(body))],
   });
   if (committed.ok) {
     const id = committed.replayed ? (committed.result ?? draft.id) : draft.id;
     return { ok: true, request: await mustFind(deps, id), replayed: committed.replayed };
   }
-  if (committed.code === "KEY_REUSED") return refuse("KEY_REUSED", "this Idempotency-Key came with another body; make a new key");
+  if (committed.code === "KEY_REUSED")
+    return refuse("KEY_REUSED", "this Idempotency-Key came with another body; make a new key");
   return duplicateNumber(deps, draft);
+}
+
+/** Whoever sends JSON learns of a wrong SKU at once; a line in words is the agents' work, and may come back later. */
+async function unknownSkus(deps: ServiceDeps, body: RequestBody): Promise<InputProblem[]> {
+  const named = body.lines.flatMap((line) => line.sku ?? []);
+  const known = new Set((await findPartsByCode(deps.db, named)).map(({ code }) => code));
+  return body.lines.flatMap(({ sku }, index) =>
+    sku === undefined || known.has(sku)
+      ? []
+      : [{ pointer: `/lines/${index}/sku`, value: sku, detail: `no part ${sku}` }],
+  );
 }
 
 async function duplicateNumber(deps: ServiceDeps, draft: NewRequest): Promise<Refusal> {
@@ -155,7 +173,11 @@ function requestWork(
         actor: context.actor,
         action: "request.uploaded",
         subject: `request/${draft.id}`,
-        after: { request_number: draft.requestNumber, device_id: draft.deviceId, ...(objectKey ? { object_key: objectKey } : {}) },
+        after: {
+          request_number: draft.requestNumber,
+          device_id: draft.deviceId,
+          ...(objectKey ? { object_key: objectKey } : {}),
+        },
       },
     ],
     events: [uploaded],

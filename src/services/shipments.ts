@@ -22,7 +22,9 @@ export function demandOf(lines: readonly OrderLineRow[]): PlaceDemand[] {
 }
 
 function boughtOf(lines: readonly OrderLineRow[]): { sku: string; quantity: number }[] {
-  return lines.filter((line) => line.source === "purchase").map((line) => ({ sku: line.sku, quantity: line.orderQuantity }));
+  return lines
+    .filter((line) => line.source === "purchase")
+    .map((line) => ({ sku: line.sku, quantity: line.orderQuantity }));
 }
 
 interface Moves {
@@ -36,7 +38,12 @@ export async function moveStock(deps: ServiceDeps, order: OrderRow, lines: reado
   const picks = await choosePicks(deps, demand);
   return {
     writes: ship({ orderId: order.id, destination: order.destination, demand, picks, bought: boughtOf(lines), at }),
-    events: stockEvents(deps, order, picks.map((pick) => ({ ...pick, quantity: -pick.quantity })), at),
+    events: stockEvents(
+      deps,
+      order,
+      picks.map((pick) => ({ ...pick, quantity: -pick.quantity })),
+      at,
+    ),
   };
 }
 
@@ -48,7 +55,9 @@ async function choosePicks(deps: ServiceDeps, demand: readonly PlaceDemand[]): P
     const here = bins.filter((bin) => bin.sku === place.sku && bin.location === place.location);
     const picks = pickBins(here, place.quantity);
     if (!picks) {
-      throw new AppError("CONFLICT", `the bins of ${place.sku} at ${place.location} hold less than is reserved`, { retryable: true });
+      throw new AppError("CONFLICT", `the bins of ${place.sku} at ${place.location} hold less than is reserved`, {
+        retryable: true,
+      });
     }
     const transferId = transferIds.get(place.location) ?? deps.newId("transfer");
     transferIds.set(place.location, transferId);
@@ -66,7 +75,10 @@ async function choosePicks(deps: ServiceDeps, demand: readonly PlaceDemand[]): P
 /** Puts back what is on its way. Nothing on its way and nothing bought: nothing to write. */
 export async function reverseMove(deps: ServiceDeps, order: OrderRow, lines: readonly OrderLineRow[]): Promise<Moves> {
   const at = isoNow(deps);
-  const shipped = (await linesInTransit(deps.db, order.id)).map((line) => ({ ...line, movementId: deps.newId("movement") }));
+  const shipped = (await linesInTransit(deps.db, order.id)).map((line) => ({
+    ...line,
+    movementId: deps.newId("movement"),
+  }));
   return {
     writes: reverseShipment(order.id, order.destination, shipped, boughtOf(lines), at),
     events: stockEvents(deps, order, shipped, at),
@@ -87,4 +99,3 @@ function stockEvents(
   const keys = [...new Set(moves.map((move) => partKey(move.sku)))];
   return [...changed, secondDrop(deps.clock.now(), keys)];
 }
-

@@ -2,7 +2,7 @@
  * createPurchaseOrder: one purchase order per order and supplier, under one key. A reply that was lost is unknown, and
  * finding the order by its key tells; what the supplier has is then written down in one batch.
  */
-import { cancelPurchaseOrderRow, insertPurchaseOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
+import { insertPurchaseOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { PlacedPurchaseOrder, PurchaseOrderDraft } from "../domain/ports.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
@@ -14,7 +14,9 @@ export function linesOf(lines: readonly OrderLineRow[], supplier: string): Order
 
 /** Suppliers that an order buys from. */
 export function suppliersOf(lines: readonly OrderLineRow[]): string[] {
-  return [...new Set(lines.flatMap((line) => (line.source === "purchase" && line.supplier ? [line.supplier] : [])))].sort();
+  return [
+    ...new Set(lines.flatMap((line) => (line.source === "purchase" && line.supplier ? [line.supplier] : []))),
+  ].sort();
 }
 
 export function draftPurchaseOrder(
@@ -80,8 +82,4 @@ export function createPurchaseOrder(
       },
     ],
   };
-}
-
-export function cancelPurchaseOrder(key: string, at: string): GuardedWrite[] {
-  return [cancelPurchaseOrderRow(key, at)];
 }

@@ -17,7 +17,11 @@ export function staleKeys(message: Delivery["message"]): string[] {
 }
 
 /** `dropped`: keys that this queue batch has dropped already (KV takes one write a second per key). */
-export async function invalidateCache(deps: CacheInvalidationDeps, delivery: Delivery, dropped: Set<string>): Promise<void> {
+export async function invalidateCache(
+  deps: CacheInvalidationDeps,
+  delivery: Delivery,
+  dropped: Set<string>,
+): Promise<void> {
   const keys = staleKeys(delivery.message).filter((key) => !dropped.has(key));
   await dropKeys(deps.kv, keys);
   for (const key of keys) dropped.add(key);

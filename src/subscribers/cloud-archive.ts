@@ -16,7 +16,10 @@ export async function archiveResponse(deps: CloudArchiveDeps, delivery: Delivery
   if (!found) return markDone(deps, delivery);
   const at = isoNow(deps);
   // The row first, so that the message finds it; the bit last, so that a lost message is sent again with the event.
-  const queued = await deps.commit({ trace: delivery.trace, writes: [queueCloudUpload(responseId, archivePath(found.request), at)] });
+  const queued = await deps.commit({
+    trace: delivery.trace,
+    writes: [queueCloudUpload(responseId, archivePath(found.request), at)],
+  });
   if (queued.ok) await deps.sendCloudUpload(responseId);
   await commitEffect(deps, delivery, { writes: [] });
 }

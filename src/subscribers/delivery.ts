@@ -30,7 +30,9 @@ export async function commitEffect(
 ): Promise<void> {
   const committed = await deps.commit({ ...work, trace: delivery.trace, done: delivery.done });
   if (committed.ok || committed.code === "DUPLICATE") return;
-  throw new AppError(committed.code, `the effect of ${delivery.message.type} was refused: ${committed.code}`, { retryable: true });
+  throw new AppError(committed.code, `the effect of ${delivery.message.type} was refused: ${committed.code}`, {
+    retryable: true,
+  });
 }
 
 /** Ends a delivery that has no effect in the database (nothing to do, or the effect lies outside and is done). */

@@ -33,7 +33,11 @@ async function noticeOf(deps: ServiceDeps, { message, region }: Delivery): Promi
     case "ApprovalRequested":
       return toApprover(message.data.approver, `Please decide on ${message.data.request_id}`, message.data.request_id);
     case "ApprovalReminder":
-      return toApprover(message.data.approver, `Reminder: ${message.data.request_id} waits for you`, message.data.request_id);
+      return toApprover(
+        message.data.approver,
+        `Reminder: ${message.data.request_id} waits for you`,
+        message.data.request_id,
+      );
     case "ApprovalEscalated":
       return toApprover(message.data.to, `${message.data.request_id} was escalated to you`, message.data.request_id);
     case "ApprovalDecided":

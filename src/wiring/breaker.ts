@@ -12,7 +12,11 @@ export function isHealthy(container: Container, dependency: string): Promise<boo
     archive: () => archiveStore(env.ARCHIVE).health(),
     supplier: async (id: string) => {
       const url = await findSupplierUrl(db, id);
-      const gateway = httpSupplier({ fetch: (input, init) => fetch(input, init), clock, environment: settings.ENVIRONMENT });
+      const gateway = httpSupplier({
+        fetch: (input, init) => fetch(input, init),
+        clock,
+        environment: settings.ENVIRONMENT,
+      });
       return url !== null && (await gateway.health({ supplier: id, url }));
     },
   };
@@ -26,7 +30,13 @@ export async function announceTransition(container: Container, kind: Transition,
   await container.commit({
     trace: container.newTrace(),
     writes: [],
-    audit: [{ actor: { id: "circuit-breaker", kind: "system" }, action: `circuit.${kind}`, subject: `dependency/${dependency}` }],
+    audit: [
+      {
+        actor: { id: "circuit-breaker", kind: "system" },
+        action: `circuit.${kind}`,
+        subject: `dependency/${dependency}`,
+      },
+    ],
     events: [
       {
         type: kind === "opened" ? "CircuitOpened" : "CircuitClosed",

@@ -27,8 +27,7 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
   const buckets = bucketsOf(shard, settings.RELAY_SHARDS);
   const nowIso = () => new Date(clock.now()).toISOString();
   let regions: Promise<readonly string[]> | undefined;
-  const hubsOfRegion = (region: string) =>
-    Array.from({ length: settings.HUB_SHARDS }, (_, n) => hubName(region, n));
+  const hubsOfRegion = (region: string) => Array.from({ length: settings.HUB_SHARDS }, (_, n) => hubName(region, n));
 
   return {
     now: clock.now,

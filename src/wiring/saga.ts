@@ -8,7 +8,11 @@ import type { StepDeps } from "../services/order-steps.ts";
 
 export function stepDeps(container: Container): StepDeps {
   const { clock, settings, env } = container;
-  const gateway = httpSupplier({ fetch: (input, init) => fetch(input, init), clock, environment: settings.ENVIRONMENT });
+  const gateway = httpSupplier({
+    fetch: (input, init) => fetch(input, init),
+    clock,
+    environment: settings.ENVIRONMENT,
+  });
   return {
     ...container,
     supplierOf: (supplier): SupplierGateway => {

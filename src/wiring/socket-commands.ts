@@ -14,7 +14,13 @@ export async function commandOverSocket(
   frame: CommandFrame,
 ): Promise<ResultFrame> {
   const container = createContainer(env, lifetime);
-  const rejected = (code: string, reason: string): ResultFrame => ({ type: "result", id: frame.id, status: "rejected", code, reason });
+  const rejected = (code: string, reason: string): ResultFrame => ({
+    type: "result",
+    id: frame.id,
+    status: "rejected",
+    code,
+    reason,
+  });
   const parsed = commandSchema.safeParse({ id: frame.id, type: frame.command, data: frame.data });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;

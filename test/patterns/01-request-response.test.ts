@@ -276,7 +276,7 @@ describe("deadlines", () => {
         Object.assign(
           aroundHubs(real, (work) => work()),
           { get: () => waiting },
-        ) as typeof real,
+        ),
     });
     let answered = false;
     const asked = as("manager-north", "GET", "/api/devices/connected").finally(() => (answered = true));

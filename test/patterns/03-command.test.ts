@@ -26,7 +26,7 @@ async function noDiscrepancy(): Promise<unknown[]> {
 function holdCommands(): unknown[] {
   const held: unknown[] = [];
   const keep = (_send: unknown, bodies: readonly unknown[]) => Promise.resolve(held.push(...bodies));
-  wrapBindings({ COMMANDS_QUEUE: (real) => aroundQueue(real, keep) as typeof real });
+  wrapBindings({ COMMANDS_QUEUE: (real) => aroundQueue(real, keep) });
   return held;
 }
 

@@ -361,7 +361,7 @@ describe("the hub lane", () => {
           {
             get: (id: DurableObjectId) => (id.toString() === northHub ? broken.get(id) : real.get(id)),
           },
-        ) as typeof real;
+        );
       },
     });
     await change("PUMP-006");

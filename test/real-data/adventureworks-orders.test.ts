@@ -46,10 +46,17 @@ async function addPeople(): Promise<void> {
   ] as const;
   await env.DB.batch([
     env.DB.prepare("INSERT INTO regions(id, name) VALUES (?, 'Northwest') ON CONFLICT DO NOTHING").bind(REGION),
-    env.DB.prepare("INSERT INTO locations(id, kind, name, region) VALUES (?, 'truck', 'Truck 901', ?)").bind(TRUCK, REGION),
-    env.DB.prepare("INSERT INTO devices(id, type, region, location, secret_hash) VALUES (?1, 'truck', ?2, ?1, '')").bind(TRUCK, REGION),
+    env.DB.prepare("INSERT INTO locations(id, kind, name, region) VALUES (?, 'truck', 'Truck 901', ?)").bind(
+      TRUCK,
+      REGION,
+    ),
+    env.DB.prepare(
+      "INSERT INTO devices(id, type, region, location, secret_hash) VALUES (?1, 'truck', ?2, ?1, '')",
+    ).bind(TRUCK, REGION),
     ...people.map(([id, role, region, limit]) =>
-      env.DB.prepare("INSERT INTO people(id, name, email, role, region, approval_limit) VALUES (?1, ?1, ?1 || '@example.com', ?2, ?3, ?4)").bind(id, role, region, limit),
+      env.DB.prepare(
+        "INSERT INTO people(id, name, email, role, region, approval_limit) VALUES (?1, ?1, ?1 || '@example.com', ?2, ?3, ?4)",
+      ).bind(id, role, region, limit),
     ),
   ]);
 }
@@ -70,10 +77,21 @@ describe.skipIf(!files)("ten real purchase orders", () => {
     async ({ order, lines }, { expect }) => {
       const file = ["sku,quantity,unit,note", ...lines.map((line) => `${line.sku},${line.quantity},,`)].join("\n");
       const number = `AW-${order.purchase_order_id}`;
-      const sent = await as(TRUCK, "POST", `/api/uploads?request_number=${number}`, file, { "content-type": "text/csv" });
+      const sent = await as(TRUCK, "POST", `/api/uploads?request_number=${number}`, file, {
+        "content-type": "text/csv",
+      });
       expect(sent.status).toBe(202);
       const id = sent.body.request_id;
-      await requestIs(id, "awaiting_approval", "ordering", "completed", "needs_clarification", "needs_attention", "failed", "rejected");
+      await requestIs(
+        id,
+        "awaiting_approval",
+        "ordering",
+        "completed",
+        "needs_clarification",
+        "needs_attention",
+        "failed",
+        "rejected",
+      );
       await approveAll(id);
       const ended = await requestIs(id, "completed", "needs_clarification", "needs_attention", "failed", "rejected");
       const why = `${ended.reason} ${JSON.stringify(ended.problems)} of ${JSON.stringify(lines)}`;

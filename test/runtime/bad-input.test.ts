@@ -163,7 +163,8 @@ describe("a file that can't be read", () => {
     expect(await countRows()).toEqual(before);
   });
 
-  it("asks back for a part that doesn't exist, by its line", async ({ expect }) => {
+  it("refuses a part that doesn't exist, by its field, and writes nothing", async ({ expect }) => {
+    const before = await countRows();
     const body = {
       request_number: "unknown-sku",
       device_id: "truck-001",
@@ -173,8 +174,9 @@ describe("a file that can't be read", () => {
       ],
     };
     const sent = await as("truck-001", "POST", "/api/requests", body);
-    const request = await requestIs(sent.body.request_id, "needs_clarification");
-    expect(request.problems).toEqual([expect.objectContaining({ line: 2 })]);
+    expectProblem(expect, sent, 422, "UNKNOWN_REFERENCE");
+    expect(sent.body.errors).toEqual([{ pointer: "/lines/1/sku", value: "NONE-999", detail: "no part NONE-999" }]);
+    expect(await countRows()).toEqual(before);
   });
 });
 

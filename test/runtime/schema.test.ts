@@ -24,7 +24,7 @@ it("types exactly the tables that the migrations make", async ({ expect }) => {
 it.for(tables.map((table) => [getTableName(table), table] as const))(
   "types the columns of %s as they are",
   async ([name, table], { expect }) => {
-    const { results } = await env.DB.prepare("SELECT name, type, \"notnull\" AS required, pk FROM pragma_table_xinfo(?)")
+    const { results } = await env.DB.prepare('SELECT name, type, "notnull" AS required, pk FROM pragma_table_xinfo(?)')
       .bind(name)
       .all<{ name: string; type: string; required: number; pk: number }>();
     const migrated = results.map((c) => `${c.name} ${c.type.split(" ")[0]}${c.required || c.pk ? " required" : ""}`);

@@ -35,7 +35,10 @@ export async function tokenOf(subject: string): Promise<string> {
     body: JSON.stringify({ subject }),
   });
   if (answer.status !== 200) throw new Error(`no token for ${subject}: ${await answer.text()}`);
-  const { access_token: token, expires_in: seconds } = await answer.json<{ access_token: string; expires_in: number }>();
+  const { access_token: token, expires_in: seconds } = await answer.json<{
+    access_token: string;
+    expires_in: number;
+  }>();
   tokens.set(subject, { token, until: testClock.now() + seconds * 1000 - 60_000 });
   return token;
 }
@@ -73,7 +76,11 @@ export async function as(
 }
 
 /** Waits for a condition; the deadline is real time, and its message says what never came. */
-export async function until<T>(what: string, probe: () => Promise<T | null | undefined | false>, deadlineMs = 15_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  probe: () => Promise<T | null | undefined | false>,
+  deadlineMs = 15_000,
+): Promise<T> {
   const end = Date.now() + deadlineMs;
   for (;;) {
     const found = await probe();
@@ -95,7 +102,15 @@ export function requestIs(id: string, ...statuses: string[]): Promise<Json> {
 export async function approveAll(requestId: string, decision: "approve" | "reject" = "approve"): Promise<string[]> {
   const approvers: string[] = [];
   for (;;) {
-    const request = await requestIs(requestId, "awaiting_approval", "ordering", "completed", "failed", "rejected", "needs_attention");
+    const request = await requestIs(
+      requestId,
+      "awaiting_approval",
+      "ordering",
+      "completed",
+      "failed",
+      "rejected",
+      "needs_attention",
+    );
     if (request.status !== "awaiting_approval") return approvers;
     const step = request.approvals.find((one: Json) => one.state === "pending");
     if (!step) {

@@ -34,7 +34,7 @@ export async function openSocket(
   const closed: { code: number; reason: string }[] = [];
   webSocket.addEventListener("message", ({ data }) => {
     if (data === "pong") return void frames.push({ type: "pong" });
-    const frame = JSON.parse(String(data)) as Frame;
+    const frame = JSON.parse(String(data));
     frames.push(frame);
     if (frame.type !== "events") return;
     events.push(...frame.batch);

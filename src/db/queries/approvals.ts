@@ -79,7 +79,11 @@ export async function findStep(db: Database, id: string): Promise<StepRow | null
 }
 
 export async function listSteps(db: Database, requestId: string): Promise<StepRow[]> {
-  return db.select().from(approvalSteps).where(eq(approvalSteps.requestId, requestId)).orderBy(asc(approvalSteps.position));
+  return db
+    .select()
+    .from(approvalSteps)
+    .where(eq(approvalSteps.requestId, requestId))
+    .orderBy(asc(approvalSteps.position));
 }
 
 export async function listBallots(db: Database, requestId: string): Promise<BallotRow[]> {

@@ -39,7 +39,9 @@ export function noteFailedAttempt(
 
 /** Shows that the upload's message is alive although it may not be tried: the cron leaves it alone. */
 export function noteWaiting(responseId: string, at: string): GuardedWrite {
-  return { statement: sql`UPDATE cloud_uploads SET updated_at = ${at} WHERE response_id = ${responseId} AND state = 'queued'` };
+  return {
+    statement: sql`UPDATE cloud_uploads SET updated_at = ${at} WHERE response_id = ${responseId} AND state = 'queued'`,
+  };
 }
 
 /** Uploads whose message must have been lost: queued, and untouched for longer than any wait. */

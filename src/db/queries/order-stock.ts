@@ -142,7 +142,14 @@ function addAtDestination(
 export function reverseShipment(
   orderId: string,
   destination: string,
-  lines: readonly { transferId: string; sku: string; location: string; bin: string; quantity: number; movementId: string }[],
+  lines: readonly {
+    transferId: string;
+    sku: string;
+    location: string;
+    bin: string;
+    quantity: number;
+    movementId: string;
+  }[],
   bought: readonly { sku: string; quantity: number }[],
   at: string,
 ): GuardedWrite[] {

@@ -37,7 +37,14 @@ export async function markDone(db: Database, eventIds: readonly string[], bit: n
  */
 export function leaseQueueRows(
   db: Database,
-  q: { buckets: readonly number[]; hubBit: number; nowIso: string; leaseUntil: string; maxSends: number; limit: number },
+  q: {
+    buckets: readonly number[];
+    hubBit: number;
+    nowIso: string;
+    leaseUntil: string;
+    maxSends: number;
+    limit: number;
+  },
 ) {
   return db.all<OpenEvent>(sql`
     UPDATE outbox SET lease_until = ${q.leaseUntil}, attempts = attempts + 1

@@ -25,7 +25,11 @@ export async function findPartView(db: Database, sku: string): Promise<PartView 
   const [partRows, offers, breaks, places] = await db.batch([
     db.select().from(parts).where(eq(parts.sku, sku)).limit(1),
     db.select().from(supplierParts).where(eq(supplierParts.sku, sku)).orderBy(supplierParts.supplier),
-    db.select().from(priceBreaks).where(eq(priceBreaks.sku, sku)).orderBy(priceBreaks.supplier, priceBreaks.minQuantity),
+    db
+      .select()
+      .from(priceBreaks)
+      .where(eq(priceBreaks.sku, sku))
+      .orderBy(priceBreaks.supplier, priceBreaks.minQuantity),
     db
       .select({ level: stockLevels, region: locations.region })
       .from(stockLevels)

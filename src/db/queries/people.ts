@@ -32,7 +32,11 @@ function devicePrincipal(row: DeviceRow): Principal {
 }
 
 export async function findPrincipalByEmail(db: Database, email: string): Promise<Principal | null> {
-  const [row] = await db.select().from(people).where(eq(sql`lower(${people.email})`, email)).limit(1);
+  const [row] = await db
+    .select()
+    .from(people)
+    .where(eq(sql`lower(${people.email})`, email))
+    .limit(1);
   return row ? personPrincipal(row) : null;
 }
 
@@ -48,7 +52,11 @@ export async function findDevicePrincipal(db: Database, id: string): Promise<Pri
 }
 
 export async function findDevice(db: Database, id: string): Promise<DeviceRow | null> {
-  const [row] = await db.select().from(devices).where(and(eq(devices.id, id), isNull(devices.revokedAt))).limit(1);
+  const [row] = await db
+    .select()
+    .from(devices)
+    .where(and(eq(devices.id, id), isNull(devices.revokedAt)))
+    .limit(1);
   return row ?? null;
 }
 

@@ -149,7 +149,13 @@ export async function listRequests(
     .limit(q.limit);
 }
 
-export function insertResponse(r: { id: string; requestId: string; outcome: string; body: string; at: string }): GuardedWrite {
+export function insertResponse(r: {
+  id: string;
+  requestId: string;
+  outcome: string;
+  body: string;
+  at: string;
+}): GuardedWrite {
   return {
     statement: sql`INSERT INTO responses(id, request_id, outcome, body, created_at)
       VALUES (${r.id}, ${r.requestId}, ${r.outcome}, ${r.body}, ${r.at}) ON CONFLICT DO NOTHING`,

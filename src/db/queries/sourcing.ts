@@ -86,7 +86,11 @@ export async function listCandidates(
   for (const text of new Set(lines.flatMap((line) => line.text ?? []))) {
     byText.set(text, note(await searchCandidates(db, text, CANDIDATES_PER_TEXT)));
   }
-  for (let hop = 0, open = successorsOf(found); hop < MAX_SUCCESSORS && open.length > 0; hop++, open = successorsOf(found)) {
+  for (
+    let hop = 0, open = successorsOf(found);
+    hop < MAX_SUCCESSORS && open.length > 0;
+    hop++, open = successorsOf(found)
+  ) {
     if (note(await findParts(db, open)).length === 0) break;
   }
   const packs = Map.groupBy(await offerRows(db, [...found.keys()]), (row) => row.sku);
@@ -101,7 +105,9 @@ export async function listCandidates(
     barcode: row.barcode,
     supersededBy: row.supersededBy,
     discontinued: row.discontinued,
-    packs: (packs.get(row.sku) ?? []).filter((offer) => offer.pack > 1).map((offer) => ({ unit: offer.unit, size: offer.pack })),
+    packs: (packs.get(row.sku) ?? [])
+      .filter((offer) => offer.pack > 1)
+      .map((offer) => ({ unit: offer.unit, size: offer.pack })),
   });
   const withSuccessors = (skus: readonly string[]): PartCandidate[] => {
     const list = new Map<string, PartCandidate>();
@@ -123,17 +129,29 @@ export async function listCandidates(
 }
 
 function successorsOf(found: ReadonlyMap<string, PartRow>): string[] {
-  return [...found.values()].flatMap((part) => (part.supersededBy !== null && !found.has(part.supersededBy) ? [part.supersededBy] : []));
+  return [...found.values()].flatMap((part) =>
+    part.supersededBy !== null && !found.has(part.supersededBy) ? [part.supersededBy] : [],
+  );
 }
 
 /** Parts whose SKU (ASCII case aside) or barcode is one of the codes, with the code that named them. */
-async function findPartsByCode(db: Database, codes: readonly string[]): Promise<{ code: string; part: PartRow }[]> {
+export async function findPartsByCode(
+  db: Database,
+  codes: readonly string[],
+): Promise<{ code: string; part: PartRow }[]> {
   const wanted = JSON.stringify([...new Set(codes)].filter((code) => code !== ""));
   const rows = await db.all<{ code: string; sku: string }>(sql`
     SELECT c.value AS code, p.sku FROM json_each(${wanted}) c JOIN parts p ON p.sku = c.value
     UNION SELECT c.value, p.sku FROM json_each(${wanted}) c JOIN parts p ON p.sku = upper(c.value)
     UNION SELECT c.value, p.sku FROM json_each(${wanted}) c JOIN parts p ON p.barcode = c.value`);
-  const parts = new Map((await findParts(db, rows.map((row) => row.sku))).map((part) => [part.sku, part]));
+  const parts = new Map(
+    (
+      await findParts(
+        db,
+        rows.map((row) => row.sku),
+      )
+    ).map((part) => [part.sku, part]),
+  );
   return rows.flatMap(({ code, sku }) => {
     const part = parts.get(sku);
     return part ? [{ code, part }] : [];

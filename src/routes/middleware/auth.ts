@@ -10,7 +10,10 @@ export function requires(right: Right) {
   return createMiddleware<AppEnv>(async (c, next) => {
     const principal = await authenticate(c.get("container"), c.req.header("authorization"));
     if (!hasRight(principal, right)) {
-      throw new AppError("FORBIDDEN", `role ${principal.role} lacks the right ${right} (held by: ${RIGHTS[right].join(", ")})`);
+      throw new AppError(
+        "FORBIDDEN",
+        `role ${principal.role} lacks the right ${right} (held by: ${RIGHTS[right].join(", ")})`,
+      );
     }
     c.set("principal", principal);
     await next();

@@ -22,7 +22,10 @@ export const requestContext = createMiddleware<AppEnv>(async (c, next) => {
     () => next(),
     gateway,
     clock,
-    () => new AppError("DEADLINE_EXCEEDED", "the request took longer than the gateway allows; try again", { retryable: true }),
+    () =>
+      new AppError("DEADLINE_EXCEEDED", "the request took longer than the gateway allows; try again", {
+        retryable: true,
+      }),
   );
   c.header("traceparent", c.get("trace").traceparent);
 });
@@ -34,7 +37,10 @@ export const securityHeaders = createMiddleware<AppEnv>(async (c, next) => {
   headers.set("x-content-type-options", "nosniff");
   headers.set("referrer-policy", "no-referrer");
   headers.set("x-frame-options", "DENY");
-  headers.set("content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+  headers.set(
+    "content-security-policy",
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+  );
   if (new URL(c.req.url).protocol === "https:") headers.set("strict-transport-security", "max-age=31536000");
   if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
   c.res = new Response(c.res.body, { status: c.res.status, headers });

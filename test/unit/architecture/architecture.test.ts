@@ -59,7 +59,9 @@ describe("the check bites: each forbidden import is found", () => {
 
 describe("the files of src", () => {
   it("stay under 300 lines", ({ expect }) => {
-    const long = files.map((path) => ({ path, lines: textOf(path).split("\n").length - 1 })).filter(({ lines }) => lines >= 300);
+    const long = files
+      .map((path) => ({ path, lines: textOf(path).split("\n").length - 1 }))
+      .filter(({ lines }) => lines >= 300);
     expect(long).toEqual([]);
   });
 
@@ -76,13 +78,20 @@ describe("the files of src", () => {
     expect(pure.filter((path) => impure.test(withoutComments(textOf(path))))).toEqual([]);
   });
 
-  it("never roll back a part of a batch by themselves: OR ROLLBACK and RAISE(ROLLBACK) break D1's transaction", ({ expect }) => {
+  it("never roll back a part of a batch by themselves: OR ROLLBACK and RAISE(ROLLBACK) break D1's transaction", ({
+    expect,
+  }) => {
     const banned = /\bOR\s+ROLLBACK\b|RAISE\s*\(\s*ROLLBACK/i;
     expect(files.filter((path) => banned.test(textOf(path)))).toEqual([]);
   });
 
   it("never reserve from the cache: what reserves doesn't import it", ({ expect }) => {
-    const reserving = ["services/parts.ts", "services/order-steps.ts", "db/queries/order-stock.ts", "db/queries/sourcing.ts"];
+    const reserving = [
+      "services/parts.ts",
+      "services/order-steps.ts",
+      "db/queries/order-stock.ts",
+      "db/queries/sourcing.ts",
+    ];
     const cached = reserving.filter((path) => importsOf(path, textOf(path)).some(({ to }) => to.startsWith("cache/")));
     expect(cached).toEqual([]);
   });

@@ -13,7 +13,21 @@ export interface Import {
   readonly isType: boolean;
 }
 
-const SHELL = ["container", "wiring", "services", "subscribers", "agents", "events", "db", "cache", "domain", "resilience", "config", "env", "log"];
+const SHELL = [
+  "container",
+  "wiring",
+  "services",
+  "subscribers",
+  "agents",
+  "events",
+  "db",
+  "cache",
+  "domain",
+  "resilience",
+  "config",
+  "env",
+  "log",
+];
 const CORE = ["domain", "resilience", "config"];
 const ADAPTERS = ["db", "cache", "integrations", "events", "domain", "resilience", "config", "env", "log", "clock"];
 
