@@ -79,16 +79,15 @@ export class AppError extends Error {
 }
 
 /**
- * What was thrown first. The query builder wraps what the database threw (our own 504 too) in an error that quotes the
- * statement and the caller's values; an error of ours speaks for itself.
+ * What was thrown, without the query builder's wrapping: that one quotes the statement and the caller's values, and hides
+ * what the database threw (our own 504 too). Any other error speaks for itself, whatever its cause.
  */
 export function originOf(error: unknown): unknown {
-  return error instanceof Error && error.cause instanceof Error && !(error instanceof AppError)
-    ? originOf(error.cause)
-    : error;
+  const wrapped = error instanceof Error && error.cause instanceof Error && error.message.startsWith("Failed query:");
+  return wrapped ? originOf(error.cause) : error;
 }
 
-/** The message of whatever was thrown first, in one line of at most 500 characters. */
+/** The message of whatever was thrown, in one line of at most 500 characters. */
 export function messageOf(error: unknown): string {
   const origin = originOf(error);
   const text = origin instanceof Error ? origin.message : String(origin);
