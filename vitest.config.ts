@@ -48,6 +48,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
+      { test: { name: "browser", include: ["test/browser/**/*.test.ts"], environment: "node", testTimeout: 90_000 } },
       { test: { name: "local", include: ["test/local/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
       inWorkerd("runtime", ["test/runtime/**/*.test.ts"]),
       inWorkerd("patterns", ["test/patterns/**/*.test.ts"]),
