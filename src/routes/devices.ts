@@ -77,7 +77,7 @@ export function registerDevices(app: OpenAPIHono<AppEnv>): void {
     return c.json({ epoch, seq, requests: rows.map(requestSummary) }, 200);
   });
 
-  // Not in the OpenAPI document: the protocol `waybill.v1` has its own page.
+  // Not in the OpenAPI document: the protocol `waybill.v1` has its own page, design/socket-protocol.md.
   app.get("/ws", async (c) => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return problem(c, {

@@ -1,9 +1,9 @@
 /** Uploads: the file is kept first, whatever it holds; then it becomes a request, once. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_UPLOAD_BYTES } from "../config.ts";
+import { MAX_REQUEST_LINES, MAX_UPLOAD_BYTES } from "../config.ts";
 import { sha256Bytes } from "../container.ts";
 import { AppError } from "../domain/errors.ts";
-import { REQUEST_FILE_TYPES } from "../domain/request-file.ts";
+import { readRequestFile, REQUEST_FILE_TYPES, requestFileType } from "../domain/request-file.ts";
 import { REQUEST_STATUSES, type RequestStatus } from "../domain/request.ts";
 import { askingDevice } from "../services/requests.ts";
 import { announceUpload, keepUpload, registerKeptUpload } from "../wiring/uploads.ts";
@@ -53,6 +53,8 @@ const upload = createRoute({
   },
 });
 
+const LIMITS = { maxLines: MAX_REQUEST_LINES };
+
 const EXTENSIONS: Readonly<Record<string, string>> = {
   "text/csv": "csv",
   "application/json": "json",
@@ -64,14 +66,19 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
     const container = c.get("container");
     const principal = c.get("principal");
     const query = c.req.valid("query");
-    const deviceId = query.device_id ?? (principal.kind === "device" ? principal.subject : undefined);
+    const contentType = c.req.header("content-type") ?? "text/plain";
+    const body = new Uint8Array(await c.req.arrayBuffer());
+    if (body.byteLength === 0) throw new AppError("VALIDATION", "the file is empty");
+    // A JSON file says itself for whom it asks and under which number; one that can't be read is kept all the same.
+    const read =
+      requestFileType(contentType) === "application/json" ? readRequestFile(contentType, body, LIMITS) : null;
+    const head = read?.ok ? read.head : {};
+    const deviceId = query.device_id ?? head.deviceId ?? (principal.kind === "device" ? principal.subject : undefined);
     if (deviceId === undefined) {
       throw new AppError("VALIDATION", "say for which device: ?device_id=truck-001");
     }
     const place = await askingDevice(container, principal, deviceId);
     if (!place.ok) return refused(c, place);
-    const body = new Uint8Array(await c.req.arrayBuffer());
-    if (body.byteLength === 0) throw new AppError("VALIDATION", "the file is empty");
 
     // The same key from the same caller names the same file: sent twice, it is kept and registered once.
     const key = idempotencyKeyOf(c.req.header("idempotency-key"));
@@ -79,7 +86,6 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
       key === undefined
         ? container.newId("upload").slice("upl_".length)
         : (await container.sha256(`${principal.subject}:${key}`)).slice(0, 32);
-    const contentType = c.req.header("content-type") ?? "text/plain";
     const extension = EXTENSIONS[contentType.split(";")[0]?.trim().toLowerCase() ?? ""] ?? "bin";
     const objectKey = `uploads/${place.region}/${deviceId}/${name}.${extension}`;
     const kept = await keepUpload(
@@ -92,7 +98,7 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
         device_id: deviceId,
         requester: principal.subject,
         requester_kind: principal.kind,
-        request_number: query.request_number ?? `upl_${name}`,
+        request_number: query.request_number ?? head.requestNumber ?? `upl_${name}`,
         traceparent: c.get("trace").traceparent,
         body_hash: await sha256Bytes(body),
       },

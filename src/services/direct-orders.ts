@@ -5,6 +5,7 @@ import { findPerson } from "../db/queries/people.ts";
 import { refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
 import type { ResolvedLine } from "../domain/request-context.ts";
+import { formatMoney } from "../domain/money.ts";
 import { matchSources } from "../domain/sourcing.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
@@ -47,7 +48,8 @@ export async function placeDirectOrder(
   const person = await findPerson(deps.db, principal.subject);
   const limit = person?.selfApprovalLimit ?? 0;
   if (sources.total > limit) {
-    const reason = `the order costs ${sources.total} (minor units of ${CURRENCY}), your own limit is ${limit}; send a request instead, it finds its approvers`;
+    const costs = formatMoney(sources.total, CURRENCY);
+    const reason = `the order costs ${costs}, your own limit is ${formatMoney(limit, CURRENCY)}; let the device or a technician send a request instead: it finds its approvers`;
     return refuse("OVER_LIMIT", reason);
   }
 

@@ -7,7 +7,8 @@ import { signToken, verifyPersonToken, verifyToken } from "../integrations/token
 
 /** Who the `Authorization` header names. Throws UNAUTHENTICATED. */
 export async function authenticate(container: Container, header: string | undefined): Promise<Principal> {
-  const token = /^Bearer ([A-Za-z0-9._~+/=-]+)$/.exec(header ?? "")?.[1];
+  // The scheme is case-insensitive (RFC 9110 §11.1).
+  const token = /^Bearer +([A-Za-z0-9._~+/=-]+)$/i.exec(header ?? "")?.[1];
   if (!token) throw new AppError("UNAUTHENTICATED", "send a token: Authorization: Bearer <token>");
   const { settings, clock } = container;
   const own = await verifyToken(settings, token, clock.now());

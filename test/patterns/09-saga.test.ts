@@ -107,7 +107,7 @@ describe("an order that goes well", () => {
 
     expect(refused).toMatchObject({
       status: 403,
-      body: { code: "OVER_LIMIT", detail: expect.stringContaining("send a request") },
+      body: { code: "OVER_LIMIT", detail: expect.stringContaining("send a request instead") },
     });
     expect(await rows("SELECT id FROM orders WHERE requester = 'manager-south'")).toEqual([]);
   });

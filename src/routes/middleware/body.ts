@@ -32,7 +32,9 @@ export function bodyOf(types: readonly string[], maxBytes: number) {
 
 /** Half a surrogate pair comes by escapes only; a body that isn't JSON is left to the route's own check (400). */
 async function refuseHalfCharacters(c: Context<AppEnv>): Promise<Response | undefined> {
-  const text = await c.req.text();
+  const text = await c.req.text().catch((cause: unknown) => {
+    throw new AppError("BAD_JSON", "the body ended before its length: the connection was lost", { cause });
+  });
   if (!/\\u[dD][89a-fA-F]/.test(text)) return undefined;
   const problems = illFormedPointers(parsed(text)).map((pointer) => ({
     pointer,
