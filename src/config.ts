@@ -68,6 +68,9 @@ export const AI_MAX_TOKENS = 512; // of each answer
 export const AI_TOKEN_BUDGET = 8_000; // of all calls together
 export const AI_MAX_LINES = 10; // ambiguous lines asked about; the others go back to the requester
 
+// Commands
+export const COMMAND_PLANS = 5; // how often one is planned anew when what it read has changed, before it is retried later
+
 // Orders
 export const RESERVATION_LIFE_MS = 72 * 60 * 60 * 1000;
 export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;

@@ -2,8 +2,8 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_JSON_BYTES } from "../config.ts";
 import { findCommand, type CommandRow } from "../db/queries/commands.ts";
-import { commandSchema } from "../domain/commands.ts";
 import { acceptCommand } from "../services/commands.ts";
+import { commandSchema } from "../services/commands/kinds.ts";
 import type { AppEnv } from "./app-env.ts";
 import { idempotencyKeyOf } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";

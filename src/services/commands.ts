@@ -2,17 +2,21 @@
  * Commands: accept is one batch that keeps the intent; execute is one batch that claims it and does it, or one that
  * rejects it with the reason. The id is the key: the same command by REST, by socket or twice has one effect.
  */
-import { acceptCommandRow, findCommand, rejectCommandRow, type CommandRow } from "../db/queries/commands.ts";
-import { findParts } from "../db/queries/parts.ts";
-import { findDevice } from "../db/queries/people.ts";
-import { findLocation } from "../db/queries/stock.ts";
-import { bucketOf, type UnitOfWork } from "../db/unit-of-work.ts";
-import { commandSchema, maySend, placeOf, type Command } from "../domain/commands.ts";
-import { AppError, refuse, type ErrorCode, type Refusal } from "../domain/errors.ts";
-import { coversRegion, type Principal } from "../domain/identity.ts";
+import { COMMAND_PLANS } from "../config.ts";
+import {
+  acceptCommandRow,
+  applyCommandRow,
+  findCommand,
+  rejectCommandRow,
+  type CommandRow,
+} from "../db/queries/commands.ts";
+import { bucketOf } from "../db/unit-of-work.ts";
+import { AppError, refuse, type Refusal } from "../domain/errors.ts";
+import type { Principal } from "../domain/identity.ts";
 import type { Actor, Trace } from "../domain/trace.ts";
+import type { CommandContext } from "./commands/kind.ts";
+import { commandSchema, kindOf, type Command } from "./commands/kinds.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
-import { updateInventory, updatePart } from "./inventory.ts";
 
 /** Accepts a command: `{ok, row}` with the stored row, also when the same command came before. */
 export async function acceptCommand(
@@ -21,74 +25,29 @@ export async function acceptCommand(
   command: Command,
   trace: Trace,
 ): Promise<{ ok: true; row: CommandRow; replayed: boolean } | Refusal> {
-  if (!maySend(principal, command.type)) {
+  const kind = kindOf(command.type);
+  if (!kind.senders.includes(principal.role)) {
     return refuse("FORBIDDEN", `role ${principal.role} may not send ${command.type}`);
   }
-  const scope = await scopeOf(deps, principal, command);
+  const scope = await kind.scope(deps, principal, command.data);
   if (!scope.ok) return scope;
   const id = command.id ?? deps.newId("command");
   const bucket = bucketOf(id);
   const data = JSON.stringify(command.data);
-  const committed = await deps.commit({
-    trace,
-    writes: [
-      acceptCommandRow({
-        id,
-        bucket,
-        type: command.type,
-        data,
-        sender: `${principal.kind}:${principal.subject}`,
-        region: scope.region,
-        traceparent: trace.traceparent,
-        createdAt: isoNow(deps),
-      }),
-    ],
-  });
-  const row = await findCommand(deps.db, id);
-  if (!row) throw new AppError("INTERNAL", "an accepted command isn't there", { retryable: true });
+  const sender = `${principal.kind}:${principal.subject}`;
+  const { traceparent } = trace;
+  const row = { id, bucket, type: command.type, data, sender, region: scope.region, traceparent };
+  const committed = await deps.commit({ trace, writes: [acceptCommandRow({ ...row, createdAt: isoNow(deps) })] });
+  const stored = await findCommand(deps.db, id);
+  if (!stored) throw new AppError("INTERNAL", "an accepted command isn't there", { retryable: true });
   if (committed.ok) {
     deps.kick([bucket]);
-    return { ok: true, row, replayed: false };
+    return { ok: true, row: stored, replayed: false };
   }
   if (committed.code !== "DUPLICATE") return refuse(committed.code, "the command was not accepted");
-  const same =
-    row.sender === `${principal.kind}:${principal.subject}` && row.type === command.type && row.data === data;
+  const same = stored.sender === sender && stored.type === command.type && stored.data === data;
   if (!same) return refuse("KEY_REUSED", `the command id ${id} was used for another command; make a new id`);
-  return { ok: true, row, replayed: true };
-}
-
-/** Checks that the sender may act there and that what is named exists; finds the region it belongs to. */
-async function scopeOf(
-  deps: ServiceDeps,
-  principal: Principal,
-  command: Command,
-): Promise<{ ok: true; region: string } | Refusal> {
-  const [part] = await findParts(deps.db, [command.data.sku]);
-  if (!part) return unknown("/data/sku", `no part ${command.data.sku}`);
-  if (command.type === "UpdatePart") return { ok: true, region: principal.region ?? "*" };
-
-  const { device_id: deviceId, location: label } = command.data;
-  if (principal.kind === "device" && principal.subject !== deviceId) {
-    return refuse("FORBIDDEN", `device ${principal.subject} may not send commands as ${deviceId}`);
-  }
-  const device = await findDevice(deps.db, deviceId);
-  if (!device) return unknown("/data/device_id", `no device ${deviceId}`);
-  if (principal.kind === "person") {
-    const own =
-      principal.location === null ? coversRegion(principal, device.region) : principal.location === device.location;
-    if (!own) return refuse("FORBIDDEN", `${deviceId} is not at a location of ${principal.subject}`);
-  }
-  const place = placeOf(label, device.location);
-  const location = place.location === device.location ? device : await findLocation(deps.db, place.location);
-  if (!location) return unknown("/data/location", `no location ${place.location}`);
-  if (place.location !== device.location) {
-    return refuse("FORBIDDEN", `${deviceId} changes stock at ${device.location} only, not at ${place.location}`);
-  }
-  return { ok: true, region: device.region };
-}
-
-function unknown(pointer: string, detail: string): Refusal {
-  return refuse("UNKNOWN_REFERENCE", detail, { problems: [{ pointer, detail }] });
+  return { ok: true, row: stored, replayed: true };
 }
 
 /** Executes an accepted command once. Anything that isn't `accepted` any more is left alone. */
@@ -96,38 +55,42 @@ export async function executeCommand(deps: ServiceDeps, commandId: string): Prom
   const row = await findCommand(deps.db, commandId);
   if (!row || row.state !== "accepted") return;
   const parsed = commandSchema.safeParse({ type: row.type, data: JSON.parse(row.data) as unknown });
-  if (!parsed.success)
-    return rejectCommand(deps, row, "VALIDATION", parsed.error.issues[0]?.message ?? "not a command");
-
-  const committed = await deps.commit(await workOf(deps, row, parsed.data));
-  if (committed.ok || committed.code === "DUPLICATE") return;
-  await rejectCommand(deps, row, committed.code, reasonOf(committed.code, parsed.data));
+  const refusal = parsed.success
+    ? await apply(deps, row, parsed.data)
+    : refuse("VALIDATION", parsed.error.issues[0]?.message ?? "not a command");
+  if (refusal) await rejectCommand(deps, row, refusal);
 }
 
-async function workOf(deps: ServiceDeps, row: CommandRow, command: Command): Promise<UnitOfWork> {
-  const context = { commandId: row.id, actor: senderOf(row), trace: traceOf(row), nowMs: deps.clock.now() };
-  if (command.type === "UpdatePart") return updatePart(context, command.data);
-  const device = await findDevice(deps.db, command.data.device_id);
-  const place = placeOf(command.data.location, device?.location ?? "");
-  const change = {
-    sku: command.data.sku,
-    location: place.location,
-    bin: place.bin,
-    quantity: command.data.quantity_change,
-    kind: "adjustment",
-    source: `command/${row.id}`,
-    movementId: deps.newId("movement"),
-    at: isoNow(deps),
-  } as const;
-  return updateInventory(context, change, row.region, command.data.reason);
+/** Plans and commits. Null: it is applied, by this call or another one. Throws when others were faster again and again. */
+async function apply(deps: ServiceDeps, row: CommandRow, command: Command): Promise<Refusal | null> {
+  const kind = kindOf(command.type);
+  for (let plan = 0; plan < COMMAND_PLANS; plan++) {
+    const context = contextOf(deps, row);
+    const planned = await kind.plan(deps, context, command.data);
+    if (!planned.ok) return planned;
+    const { result, writes, audit, events } = planned.work;
+    const claim = applyCommandRow(row.id, context.at, result);
+    const committed = await deps.commit({ trace: traceOf(row), writes: [...writes, claim], audit, events });
+    if (committed.ok || committed.code === "DUPLICATE") return null;
+    if (committed.code !== "CONFLICT") return kind.explain(deps, context, command.data, committed.code);
+  }
+  throw new AppError("CONFLICT", `what ${row.id} acts on changed ${COMMAND_PLANS} times while it was planned`, {
+    retryable: true,
+  });
 }
 
-async function rejectCommand(deps: ServiceDeps, row: CommandRow, code: ErrorCode, reason: string): Promise<void> {
+function contextOf(deps: ServiceDeps, row: CommandRow): CommandContext {
+  const nowMs = deps.clock.now();
+  return { commandId: row.id, actor: senderOf(row), region: row.region, nowMs, at: new Date(nowMs).toISOString() };
+}
+
+async function rejectCommand(deps: ServiceDeps, row: CommandRow, refusal: Refusal): Promise<void> {
+  const { code, reason, facts } = refusal;
   const at = isoNow(deps);
   const sender = senderOf(row);
   await deps.commit({
     trace: traceOf(row),
-    writes: [rejectCommandRow(row.id, at, code, reason)],
+    writes: [rejectCommandRow(row.id, at, reason, { code, ...facts })],
     audit: [
       {
         actor: { id: row.type, kind: "rule" },
@@ -154,14 +117,6 @@ async function rejectCommand(deps: ServiceDeps, row: CommandRow, code: ErrorCode
       },
     ],
   });
-}
-
-function reasonOf(code: ErrorCode, command: Command): string {
-  if (command.type === "UpdateInventory" && code === "INSUFFICIENT_STOCK") {
-    const { sku, quantity_change: change, location } = command.data;
-    return `${location} has fewer than ${-change} of ${sku} that aren't reserved`;
-  }
-  return code;
 }
 
 function senderOf(row: CommandRow): Actor {

@@ -1,11 +1,11 @@
 /** Wires commands that come over a socket to the same handler as REST. Who may send what is read anew from the tables. */
 import { createContainer, type Container, type Lifetime } from "../container.ts";
 import { findDevicePrincipal, findPersonPrincipal } from "../db/queries/people.ts";
-import { commandSchema } from "../domain/commands.ts";
 import type { CommandFrame, ResultFrame } from "../domain/hub/frames.ts";
 import type { HubIdentity } from "../domain/hub/routing.ts";
 import type { Env } from "../env.ts";
 import { acceptCommand } from "../services/commands.ts";
+import { commandSchema } from "../services/commands/kinds.ts";
 
 export async function commandOverSocket(
   env: Env,

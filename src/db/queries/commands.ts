@@ -34,10 +34,11 @@ export function applyCommandRow(id: string, at: string, result: SQL): GuardedWri
   };
 }
 
-export function rejectCommandRow(id: string, at: string, code: string, reason: string): GuardedWrite {
+/** `result`: the code and the figures, as the sender gets them. */
+export function rejectCommandRow(id: string, at: string, reason: string, result: object): GuardedWrite {
   return {
     statement: sql`UPDATE commands SET state = 'rejected', finished_at = ${at}, reason = ${reason},
-        result = json_object('code', ${code}) WHERE id = ${id} AND state = 'accepted'`,
+        result = ${JSON.stringify(result)} WHERE id = ${id} AND state = 'accepted'`,
     expect: { rows: 1, otherwise: "DUPLICATE" },
   };
 }

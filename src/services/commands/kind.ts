@@ -1,0 +1,51 @@
+/** What a kind of command is: who may send it, what it carries, where it acts, and the work that it makes. One kind a file. */
+import type { SQL } from "drizzle-orm";
+import type { z } from "zod";
+import type { AnyEventDraft, AuditEntry, UnitOfWork } from "../../db/unit-of-work.ts";
+import type { ErrorCode, Refusal } from "../../domain/errors.ts";
+import type { Principal, Role } from "../../domain/identity.ts";
+import type { Actor } from "../../domain/trace.ts";
+import type { ServiceDeps } from "../deps.ts";
+
+/** The accepted command that is being executed. */
+export interface CommandContext {
+  readonly commandId: string;
+  readonly actor: Actor;
+  /** As found by `scope`; `*`: every region. */
+  readonly region: string;
+  readonly at: string;
+  readonly nowMs: number;
+}
+
+/** One batch's work; the claim of the command is added by whoever executes it. */
+export interface CommandWork {
+  readonly writes: UnitOfWork["writes"];
+  readonly audit: readonly AuditEntry[];
+  readonly events: readonly AnyEventDraft[];
+  /** An expression over the batch's own rows that makes the command's JSON answer. */
+  readonly result: SQL;
+}
+
+export interface CommandKind<Data = unknown> {
+  readonly senders: readonly Role[];
+  readonly data: z.ZodType<Data>;
+  /** At acceptance: the sender may act there and what is named exists. Finds the region that the command belongs to. */
+  scope(
+    deps: ServiceDeps,
+    principal: Principal,
+    data: Data,
+  ): Promise<{ readonly ok: true; readonly region: string } | Refusal>;
+  /** At execution: the work, from what is in the database now. Made anew when its batch ends in CONFLICT. */
+  plan(
+    deps: ServiceDeps,
+    context: CommandContext,
+    data: Data,
+  ): Promise<{ readonly ok: true; readonly work: CommandWork } | Refusal>;
+  /** What to tell the sender when an assertion of the batch failed: with the figures. */
+  explain(deps: ServiceDeps, context: CommandContext, data: Data, code: ErrorCode): Promise<Refusal>;
+}
+
+/** Keeps a kind's own type of data, which its schema says. */
+export function commandKind<Data>(kind: CommandKind<Data>): CommandKind<Data> {
+  return kind;
+}

@@ -1,0 +1,62 @@
+/** Where a command's sender acts: a device at its own location, a person for the devices of their location or region. */
+import { findParts } from "../../db/queries/parts.ts";
+import { findDevice } from "../../db/queries/people.ts";
+import { refuse, type InputProblem, type Refusal } from "../../domain/errors.ts";
+import { coversRegion, type Principal } from "../../domain/identity.ts";
+import type { ServiceDeps } from "../deps.ts";
+
+export interface Home {
+  readonly location: string;
+  readonly region: string;
+}
+
+/** The device's place, if the sender may act as the device. */
+export async function homeOfSender(
+  deps: ServiceDeps,
+  principal: Principal,
+  deviceId: string,
+): Promise<{ readonly ok: true; readonly home: Home } | Refusal> {
+  if (principal.kind === "device" && principal.subject !== deviceId) {
+    return refuse("FORBIDDEN", `device ${principal.subject} may not send commands as ${deviceId}`);
+  }
+  const found = await homeOf(deps, deviceId);
+  if (!found.ok) return found;
+  if (principal.kind === "person") {
+    const own =
+      principal.location === null
+        ? coversRegion(principal, found.home.region)
+        : principal.location === found.home.location;
+    if (!own) return refuse("FORBIDDEN", `${deviceId} is not at a location of ${principal.subject}`);
+  }
+  return found;
+}
+
+export async function homeOf(
+  deps: ServiceDeps,
+  deviceId: string,
+): Promise<{ readonly ok: true; readonly home: Home } | Refusal> {
+  const device = await findDevice(deps.db, deviceId);
+  if (!device) return unknown("/data/device_id", `no device ${deviceId}`);
+  return { ok: true, home: { location: device.location, region: device.region } };
+}
+
+/** Names each SKU that the catalogue doesn't have, by where it stands in the command. Null: all are known. */
+export async function unknownSkus(
+  deps: ServiceDeps,
+  named: readonly { readonly pointer: string; readonly sku: string }[],
+): Promise<Refusal | null> {
+  const parts = await findParts(
+    deps.db,
+    named.map(({ sku }) => sku),
+  );
+  const known = new Set(parts.map((part) => part.sku));
+  const problems: InputProblem[] = named
+    .filter(({ sku }) => !known.has(sku))
+    .map(({ pointer, sku }) => ({ pointer, detail: `no part ${sku}` }));
+  const [first] = problems;
+  return first ? refuse("UNKNOWN_REFERENCE", first.detail, { problems }) : null;
+}
+
+export function unknown(pointer: string, detail: string): Refusal {
+  return refuse("UNKNOWN_REFERENCE", detail, { problems: [{ pointer, detail }] });
+}

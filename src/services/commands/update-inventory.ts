@@ -1,0 +1,76 @@
+/** UpdateInventory: adds to a bin or takes from it. What is reserved can't be taken away; a receipt may open a bin. */
+import { z } from "zod";
+import { partKey } from "../../cache/parts-cache.ts";
+import { inventoryAnswer, inventoryUpdated, inventoryWrites } from "../../db/queries/inventory.ts";
+import { findLocation } from "../../db/queries/stock.ts";
+import { deviceId, MAX_QUANTITY, placeOf, reason, sku, text } from "../../domain/commands.ts";
+import { refuse } from "../../domain/errors.ts";
+import { secondDrop } from "../inventory.ts";
+import { commandKind } from "./kind.ts";
+import { homeOf, homeOfSender, unknown, unknownSkus } from "./sender.ts";
+
+/** The seed's own shape. `location`: a bin label within the device's own location, or `{location}/{bin}`. */
+const data = z.strictObject({
+  device_id: deviceId,
+  sku,
+  quantity_change: z
+    .int()
+    .min(-MAX_QUANTITY)
+    .max(MAX_QUANTITY)
+    .refine((n) => n !== 0, "must not be 0: a command changes something"),
+  location: text(200),
+  reason: reason.optional(),
+});
+
+export const updateInventory = commandKind({
+  senders: ["device", "keeper"],
+  data,
+
+  async scope(deps, principal, command) {
+    const missing = await unknownSkus(deps, [{ pointer: "/data/sku", sku: command.sku }]);
+    if (missing) return missing;
+    const sender = await homeOfSender(deps, principal, command.device_id);
+    if (!sender.ok) return sender;
+    const { location } = placeOf(command.location, sender.home.location);
+    if (location !== sender.home.location) {
+      if (!(await findLocation(deps.db, location))) return unknown("/data/location", `no location ${location}`);
+      const own = `${command.device_id} changes stock at ${sender.home.location} only`;
+      return refuse("FORBIDDEN", `${own}, not at ${location}`);
+    }
+    return { ok: true, region: sender.home.region };
+  },
+
+  async plan(deps, context, command) {
+    const found = await homeOf(deps, command.device_id);
+    if (!found.ok) return found;
+    const change = {
+      sku: command.sku,
+      ...placeOf(command.location, found.home.location),
+      quantity: command.quantity_change,
+      kind: "adjustment",
+      source: `command/${context.commandId}`,
+      movementId: deps.newId("movement"),
+      at: context.at,
+    } as const;
+    const work = {
+      writes: inventoryWrites(change),
+      audit: [
+        {
+          actor: context.actor,
+          action: "inventory.updated",
+          subject: `stock/${change.sku}@${change.location}`,
+          after: { bin: change.bin, quantity_change: change.quantity, command_id: context.commandId },
+          ...(command.reason === undefined ? {} : { reason: command.reason }),
+        },
+      ],
+      events: [inventoryUpdated(change, context.region), secondDrop(context.nowMs, [partKey(change.sku)])],
+      result: inventoryAnswer(change),
+    };
+    return { ok: true, work };
+  },
+
+  async explain(_deps, _context, { sku: part, quantity_change: change, location }, code) {
+    if (code !== "INSUFFICIENT_STOCK") return refuse(code, code);
+    return refuse(code, `${location} has fewer than ${-change} of ${part} that aren't reserved`);
+  },
+});
