@@ -33,6 +33,7 @@ export const THIN_MESSAGE_BYTES = 100_000;
 export const QUEUE_SEND_TIMEOUT_MS = 5_000;
 export const RESEND_AFTER_MS = 120_000;
 export const MAX_SENDS = 4; // the first and three more
+export const UNREADABLE_PARK_MS = MAX_SENDS * RESEND_AFTER_MS; // a deployment under way is over by then
 export const OUTBOX_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
 
 // Retry and breaker

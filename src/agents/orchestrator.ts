@@ -4,7 +4,7 @@
  */
 import { insertAgentStep, type NewAgentStep } from "../db/queries/agent-traces.ts";
 import { findRequest, moveRequest } from "../db/queries/requests.ts";
-import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
+import type { AnyEventDraft, DoneMark, GuardedWrite } from "../db/unit-of-work.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import { AppError } from "../domain/errors.ts";
 import { parseRequestContext } from "../domain/request-context.ts";
@@ -32,17 +32,12 @@ const NEXT: Readonly<Partial<Record<RequestStatus, NextMove>>> = {
   ordering: nextOrderMove,
 };
 
-export interface Done {
-  readonly eventId: string;
-  readonly bit: number;
-}
-
 /** Takes the request as far as it goes now, and marks the event that asked for it done. */
 export async function advanceRequest(
   deps: OrchestratorDeps,
   requestId: string,
   trace: Trace,
-  done: Done,
+  done: DoneMark,
 ): Promise<void> {
   let conflicts = 0;
   for (let moves = 0; moves < MAX_MOVES; moves++) {
@@ -70,7 +65,7 @@ export async function timerOfStep(
   deps: OrchestratorDeps,
   timer: { readonly kind: "reminder" | "due"; readonly requestId: string; readonly stepId: string },
   trace: Trace,
-  done: Done,
+  done: DoneMark,
 ): Promise<void> {
   for (let conflicts = 0; conflicts < MAX_CONFLICTS; conflicts++) {
     const loaded = await loadRequest(deps, timer.requestId, trace);
@@ -104,7 +99,7 @@ export async function commitMove(
   deps: OrchestratorDeps,
   loaded: Loaded,
   move: Move,
-  done: Done | null,
+  done: DoneMark | null,
 ): Promise<"done" | "duplicate" | "conflict"> {
   const { request, trace } = loaded;
   const { change } = move;

@@ -47,6 +47,13 @@ export interface EventDraft<T extends MessageType = MessageType> {
 /** Any draft, as a union that keeps type and data together. */
 export type AnyEventDraft = { [T in MessageType]: EventDraft<T> }[MessageType];
 
+/** A subscriber's bit on a row of the outbox: the row is named by its place in the log and, since places can be reused, its event. */
+export interface DoneMark {
+  readonly seq: number;
+  readonly eventId: string;
+  readonly bit: number;
+}
+
 export interface UnitOfWork {
   readonly trace: Trace;
   /** Where the change answers something that can come twice. `result` is what a second asker gets. */
@@ -60,7 +67,7 @@ export interface UnitOfWork {
   readonly audit?: readonly AuditEntry[];
   readonly events?: readonly AnyEventDraft[];
   /** The subscriber (its bit) whose effect this batch is: a second delivery finds the bit set and changes nothing. */
-  readonly done?: { readonly eventId: string; readonly bit: number };
+  readonly done?: DoneMark;
 }
 
 export type Committed =
@@ -116,7 +123,8 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
             VALUES (${inbox.scope}, ${inbox.id}, ${inbox.bodyHash}, ${result}, ${at})`);
   }
   if (done) {
-    add(sql`UPDATE outbox SET done = done | ${done.bit} WHERE event_id = ${done.eventId} AND done & ${done.bit} = 0`);
+    add(sql`UPDATE outbox SET done = done | ${done.bit}
+            WHERE seq = ${done.seq} AND event_id = ${done.eventId} AND done & ${done.bit} = 0`);
     add(assertChanged(1, "DUPLICATE"));
   }
   for (const write of work.writes) {

@@ -10,8 +10,12 @@ import { messageOf } from "../domain/errors.ts";
 import type { Env } from "../env.ts";
 import { drainOutbox } from "../events/relay.ts";
 import { log } from "../log.ts";
-import { bucketsOf, relayDeps } from "../wiring/relay.ts";
 import { keepHouse } from "../services/housekeeping.ts";
+import { dropAgain } from "../subscribers/second-drop.ts";
+import { bucketsOf, relayDeps } from "../wiring/relay.ts";
+
+const SHARD = "shard";
+const SECOND_DROP = "second-drop";
 
 export class OutboxRelay extends DurableObject<Env> {
   private draining: Promise<void> | undefined;
@@ -19,19 +23,30 @@ export class OutboxRelay extends DurableObject<Env> {
 
   /** Drains this shard now. Returns when everything that was committed before the call has left. */
   async kick(shard: number): Promise<void> {
-    this.ctx.storage.kv.put("shard", shard);
+    if (this.ctx.storage.kv.get<number>(SHARD) !== shard) this.ctx.storage.kv.put(SHARD, shard);
     if ((await this.ctx.storage.getAlarm()) === null) await this.arm();
     await this.drain(shard);
   }
 
   override async alarm(): Promise<void> {
     await this.arm();
-    const shard = this.ctx.storage.kv.get<number>("shard");
+    const shard = this.ctx.storage.kv.get<number>(SHARD);
     if (shard === undefined) return;
     try {
-      await this.drain(shard);
       const container = createContainer(this.env, this.ctx);
-      await keepHouse(container, bucketsOf(shard, container.settings.RELAY_SHARDS));
+      const buckets = bucketsOf(shard, container.settings.RELAY_SHARDS);
+      // A shard of a larger deployment of the past: others serve its buckets.
+      if (buckets.length === 0) return await this.ctx.storage.deleteAlarm();
+      await this.drain(shard);
+      const dropped = () =>
+        dropAgain({
+          ...container,
+          kv: this.env.CACHE,
+          buckets,
+          readCursor: () => this.ctx.storage.kv.get<number>(SECOND_DROP) ?? 0,
+          writeCursor: (place) => this.ctx.storage.kv.put(SECOND_DROP, place),
+        });
+      await keepHouse({ ...container, log }, { shard, buckets }, [["second drop", dropped]]);
     } catch (error) {
       log("error", "relay.alarm_failed", { shard, error: messageOf(error) });
     }

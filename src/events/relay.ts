@@ -9,10 +9,13 @@ import {
   OUTBOX_BATCH_MESSAGES,
   RESEND_AFTER_MS,
   THIN_MESSAGE_BYTES,
+  UNREADABLE_PARK_MS,
 } from "../config.ts";
 import { messageOf } from "../domain/errors.ts";
 
 export interface OutboxRow {
+  /** Its place in the log: commit order. */
+  readonly seq: number;
   readonly event_id: string;
   readonly type: string;
   readonly subject: string;
@@ -21,7 +24,14 @@ export interface OutboxRow {
   readonly attempts: number;
 }
 
+/** A row for the hubs; `unreadable` says why it isn't an event that this version knows, null: it is one. */
+export interface HubRow extends OutboxRow {
+  readonly created_at: string;
+  readonly unreadable: string | null;
+}
+
 export interface QueueMessage {
+  readonly seq: number;
   readonly event_id: string;
   /** Absent when the event is too large to travel: the consumer reads it from the outbox. */
   readonly event?: unknown;
@@ -29,15 +39,17 @@ export interface QueueMessage {
 
 export interface RelayDeps {
   readonly now: () => number;
-  readonly hubRows: (limit: number) => Promise<readonly OutboxRow[]>;
+  readonly hubRows: (limit: number) => Promise<readonly HubRow[]>;
   /** The hubs that must hear of a row. */
   readonly hubsOf: (row: OutboxRow) => Promise<readonly string[]>;
   /** Hands rows to one hub in order; it is idempotent by event id. */
   readonly deliver: (hub: string, rows: readonly OutboxRow[]) => Promise<void>;
-  readonly markHubDone: (eventIds: readonly string[]) => Promise<void>;
+  readonly markHubDone: (places: readonly number[]) => Promise<void>;
+  /** Takes a row that can't be sent out of the way, in sight. */
+  readonly park: (row: OutboxRow, reason: string) => Promise<void>;
   readonly leaseQueueRows: (leaseUntil: string, maxSends: number, limit: number) => Promise<readonly OutboxRow[]>;
   readonly sendEvents: (messages: readonly QueueMessage[]) => Promise<SendOutcome>;
-  readonly releaseQueueRows: (eventIds: readonly string[]) => Promise<void>;
+  readonly releaseQueueRows: (places: readonly number[]) => Promise<void>;
   readonly leaseCommands: (leaseUntil: string, limit: number) => Promise<readonly { readonly id: string }[]>;
   readonly sendCommands: (ids: readonly string[]) => Promise<SendOutcome>;
   readonly releaseCommands: (ids: readonly string[]) => Promise<void>;
@@ -70,7 +82,12 @@ export async function drainOutbox(deps: RelayDeps): Promise<{ hub: number; event
 }
 
 async function drainHubLane(deps: RelayDeps): Promise<number> {
-  const rows = await deps.hubRows(HUB_ROWS);
+  const open = await deps.hubRows(HUB_ROWS);
+  const rows = readableInOrder(open);
+  for (const row of open) {
+    const overdue = Date.parse(row.created_at) + UNREADABLE_PARK_MS <= deps.now();
+    if (row.unreadable !== null && overdue) await deps.park(row, `no version knows it: ${row.unreadable}`);
+  }
   if (rows.length === 0) return 0;
   const byHub = new Map<string, OutboxRow[]>();
   for (const row of rows) {
@@ -80,33 +97,62 @@ async function drainHubLane(deps: RelayDeps): Promise<number> {
       else byHub.set(hub, [row]);
     }
   }
-  const refused = new Set<string>();
+  const refused = new Set<number>();
   await Promise.all(
     [...byHub].map(async ([hub, list]) => {
       try {
         await deps.deliver(hub, list);
       } catch (error) {
         // The hub keeps none of the list or all of it, and repeats are dropped there: retrying the list keeps its order.
-        for (const row of list) refused.add(row.event_id);
+        for (const row of list) refused.add(row.seq);
         deps.log("warn", "relay.hub_unreachable", { hub, rows: list.length, error: messageOf(error) });
       }
     }),
   );
-  const accepted = rows.filter((row) => !refused.has(row.event_id)).map((row) => row.event_id);
+  const accepted = rows.filter((row) => !refused.has(row.seq)).map((row) => row.seq);
   if (accepted.length > 0) await deps.markHubDone(accepted);
   return accepted.length;
+}
+
+/** Leaves out what can't be read, and with it whatever follows on the same subject: its order is kept by waiting. */
+export function readableInOrder(rows: readonly HubRow[]): HubRow[] {
+  const stopped = new Set<string>();
+  return rows.filter((row) => {
+    if (row.unreadable !== null) stopped.add(row.subject);
+    return !stopped.has(row.subject);
+  });
 }
 
 async function drainQueueLane(deps: RelayDeps): Promise<number> {
   const leaseUntil = new Date(deps.now() + RESEND_AFTER_MS).toISOString();
   const rows = await deps.leaseQueueRows(leaseUntil, MAX_SENDS, OUTBOX_BATCH_MESSAGES);
   let sent = 0;
-  for (const batch of cutBatches(rows)) {
+  for (const batch of cutBatches(await sendable(deps, rows))) {
     const outcome = await deps.sendEvents(batch.map(messageOfRow));
-    if (outcome === "failed") await deps.releaseQueueRows(batch.map((row) => row.event_id));
+    if (outcome === "failed") await deps.releaseQueueRows(batch.map((row) => row.seq));
     else sent += batch.length;
   }
   return sent;
+}
+
+/** A row that isn't JSON can't travel: it is parked at once, and the rows beside it go. */
+async function sendable(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<OutboxRow[]> {
+  const good: OutboxRow[] = [];
+  for (const row of rows) {
+    if (isJson(row.event)) good.push(row);
+    else await deps.park(row, "its event isn't JSON");
+  }
+  return good;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    if (error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
 
 async function drainCommands(deps: RelayDeps): Promise<number> {
@@ -123,8 +169,8 @@ async function drainCommands(deps: RelayDeps): Promise<number> {
 /** The message of a row: the event itself, or only its id above 100 KB (a queue message ends at 128 KB). */
 export function messageOfRow(row: OutboxRow): QueueMessage {
   return bytesOf(row.event) > THIN_MESSAGE_BYTES
-    ? { event_id: row.event_id }
-    : { event_id: row.event_id, event: JSON.parse(row.event) as unknown };
+    ? { seq: row.seq, event_id: row.event_id }
+    : { seq: row.seq, event_id: row.event_id, event: JSON.parse(row.event) as unknown };
 }
 
 /** Cuts rows into batches of at most 100 messages and 240 KB, in order (a sendBatch ends at 100 and 256 KB). */

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { createContainer, type Container, type Lifetime } from "../container.ts";
 import { deliveryStates, type DeliveryState } from "../db/queries/outbox.ts";
 import { messageOf } from "../domain/errors.ts";
-import { parseMessage } from "../domain/events.ts";
+import { parseEvent } from "../domain/events.ts";
 import type { Env } from "../env.ts";
 import { queueSubscribersOf, SUBSCRIBER_BITS, type QueueSubscriber } from "../events/subscriptions.ts";
 import { log } from "../log.ts";
@@ -20,17 +20,21 @@ import { processRequest } from "../subscribers/request-processor.ts";
 import { expireReservation } from "../subscribers/reservation-expiry.ts";
 import { consumeEach } from "./consume.ts";
 
-const messageSchema = z.object({ event_id: z.string().min(1), event: z.unknown().optional() });
+const messageSchema = z.object({
+  seq: z.int().positive(),
+  event_id: z.string().min(1),
+  event: z.unknown().optional(),
+});
 
 type Handler = (delivery: Delivery) => Promise<void>;
 
 export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
-  const ids = batch.messages.flatMap((message) => messageSchema.safeParse(message.body).data?.event_id ?? []);
+  const places = batch.messages.flatMap((message) => messageSchema.safeParse(message.body).data?.seq ?? []);
   // Read once, and inside a message's turn: a database that is down sends each message up the ladder, not the batch at once.
   let reading: Promise<ReadonlyMap<string, DeliveryState>> | undefined;
   const states = () =>
-    (reading ??= deliveryStates(container.db, ids).then((rows) => new Map(rows.map((row) => [row.event_id, row]))));
+    (reading ??= deliveryStates(container.db, places).then((rows) => new Map(rows.map((row) => [row.event_id, row]))));
   const handlers = handlersOf(container);
   await consumeEach(batch, async (message) => {
     const parsed = messageSchema.safeParse(message.body);
@@ -45,7 +49,7 @@ export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lif
 
 /** The outbox row is the truth of what is wanted and what it says; a row that is gone was finished and aged out. */
 async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, Handler>): Promise<void> {
-  const parsed = parseMessage(JSON.parse(state.event));
+  const parsed = parseEvent(state.event);
   if (!parsed.ok) {
     // A newer version's event: this version can't do it. It stays open, is sent again, and is parked in sight.
     throw new Error(`event ${state.event_id} isn't one of ours: ${parsed.reason}`);
@@ -59,7 +63,7 @@ async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, H
       await handlers[name]({
         message,
         region: state.region,
-        done: { eventId: state.event_id, bit },
+        done: { seq: state.seq, eventId: state.event_id, bit },
         trace: traceOfMessage(message),
       });
     } catch (error) {

@@ -80,8 +80,7 @@ async function apply(deps: ServiceDeps, row: CommandRow, command: Command): Prom
 }
 
 function contextOf(deps: ServiceDeps, row: CommandRow): CommandContext {
-  const nowMs = deps.clock.now();
-  return { commandId: row.id, actor: senderOf(row), region: row.region, nowMs, at: new Date(nowMs).toISOString() };
+  return { commandId: row.id, actor: senderOf(row), region: row.region, at: isoNow(deps) };
 }
 
 async function rejectCommand(deps: ServiceDeps, row: CommandRow, refusal: Refusal): Promise<void> {

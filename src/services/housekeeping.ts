@@ -1,48 +1,50 @@
-/** What hangs on the relay's alarm besides draining: parking what was sent in vain, and deleting what is long done. */
+/**
+ * What hangs on the relay's alarm besides draining: parking what was sent in vain, deleting what is long done, the second
+ * drop of cached parts. Every job is small, safe to repeat, and its failure stops no other.
+ */
 import { MAX_SENDS, OUTBOX_RETENTION_MS } from "../config.ts";
 import type { Database } from "../db/database.ts";
-import { deleteFinished, exhaustedRows, parkRow } from "../db/queries/outbox.ts";
-import type { Committed, UnitOfWork } from "../db/unit-of-work.ts";
-import type { Clock } from "../domain/ports.ts";
-import type { Trace } from "../domain/trace.ts";
+import { deleteFinished, exhaustedRows } from "../db/queries/outbox.ts";
+import { messageOf } from "../domain/errors.ts";
 import { HUB_BIT } from "../events/subscriptions.ts";
+import { parkEvent, type ParkingDeps } from "./parking.ts";
 
-export interface HousekeepingDeps {
+export interface HousekeepingDeps extends ParkingDeps {
   readonly db: Database;
-  readonly clock: Clock;
-  readonly commit: (work: UnitOfWork) => Promise<Committed>;
-  readonly newTrace: () => Trace;
+  readonly log: (level: "error", event: string, facts: Readonly<Record<string, unknown>>) => void;
 }
 
-/** Runs once per poll of a shard. Every step is small and safe to repeat. */
-export async function keepHouse(deps: HousekeepingDeps, buckets: readonly number[]): Promise<void> {
-  const now = deps.clock.now();
-  const nowIso = new Date(now).toISOString();
-  for (const row of await exhaustedRows(deps.db, { buckets, hubBit: HUB_BIT, nowIso, maxSends: MAX_SENDS })) {
-    const reason = `sent ${row.attempts} times, never finished by its subscribers`;
-    await deps.commit({
-      trace: deps.newTrace(),
-      writes: [parkRow(row.event_id, nowIso, reason)],
-      audit: [
-        { actor: { id: "relay", kind: "system" }, action: "event.parked", subject: `event/${row.event_id}`, reason },
-      ],
-      events: [
-        {
-          type: "ErrorOccurred",
-          subject: `event/${row.event_id}`,
-          region: row.region,
-          sequence: 1,
-          data: {
-            code: "EVENT_PARKED",
-            kind: "event",
-            id: row.event_id,
-            message: `${row.type} of ${row.subject}: ${reason}`,
-            retryable: true,
-            timestamp: nowIso,
-          },
-        },
-      ],
-    });
+type Job = readonly [name: string, run: () => Promise<unknown>];
+
+/**
+ * Runs once per poll of a shard. What concerns the whole database rather than the shard's buckets is done by shard 0 alone.
+ * `more`: jobs that need what only the caller has.
+ */
+export async function keepHouse(
+  deps: HousekeepingDeps,
+  { shard, buckets }: { shard: number; buckets: readonly number[] },
+  more: readonly Job[] = [],
+): Promise<void> {
+  const forAll: readonly Job[] = [
+    ["retention", () => deleteFinished(deps.db, new Date(deps.clock.now() - OUTBOX_RETENTION_MS).toISOString())],
+  ];
+  const jobs: readonly Job[] = [
+    ["parking", () => parkExhausted(deps, buckets)],
+    ...more,
+    ...(shard === 0 ? forAll : []),
+  ];
+  for (const [name, run] of jobs) {
+    try {
+      await run();
+    } catch (error) {
+      deps.log("error", "housekeeping.failed", { job: name, error: messageOf(error) });
+    }
   }
-  await deleteFinished(deps.db, new Date(now - OUTBOX_RETENTION_MS).toISOString());
+}
+
+async function parkExhausted(deps: HousekeepingDeps, buckets: readonly number[]): Promise<void> {
+  const nowIso = new Date(deps.clock.now()).toISOString();
+  for (const row of await exhaustedRows(deps.db, { buckets, hubBit: HUB_BIT, nowIso, maxSends: MAX_SENDS })) {
+    await parkEvent(deps, row, `sent ${row.attempts} times, never finished by its subscribers`);
+  }
 }

@@ -1,9 +1,9 @@
 /**
  * What an import tells: devices hear of each part and each place that they may already show, and the cache drops what
- * became stale at once and again later. New parts and new places are announced to no device.
+ * became stale. New parts and new places are announced to no device.
  */
 import { CATALOG_KEY, partKey } from "../cache/parts-cache.ts";
-import { CACHE_SECOND_DROP_MS, OUTBOX_POLL_MS } from "../config.ts";
+import { OUTBOX_POLL_MS } from "../config.ts";
 import { inventoryUpdated } from "../db/queries/inventory.ts";
 import { movementQuantity, type StockPlan, type StockRecord } from "../db/queries/import-stock.ts";
 import { partUpdated } from "../db/queries/part-writes.ts";
@@ -14,22 +14,18 @@ const KEYS_PER_DROP = 500;
 
 export interface Announcements {
   readonly events: readonly AnyEventDraft[];
-  /** Everything that became stale in the cache. */
-  readonly stale: readonly string[];
-  /** What of it the events themselves don't drop. */
+  /** What became stale in the cache and isn't dropped by the events themselves. */
   readonly unheard: readonly string[];
 }
 
-export const NO_ANNOUNCEMENTS: Announcements = { events: [], stale: [], unheard: [] };
+export const NO_ANNOUNCEMENTS: Announcements = { events: [], unheard: [] };
 
 /** PartUpdated for each part that existed and changed. New parts are in no cached view, but make the lists stale. */
 export function announceParts(updatedSkus: readonly string[], createdCount: number, at: string): Announcements {
   if (updatedSkus.length + createdCount === 0) return NO_ANNOUNCEMENTS;
-  const stale = [CATALOG_KEY, ...updatedSkus.map(partKey)];
   return {
     events: updatedSkus.map((sku) => partUpdated(sku, at)),
-    stale,
-    unheard: updatedSkus.length === 0 ? stale : [],
+    unheard: updatedSkus.length === 0 ? [CATALOG_KEY] : [],
   };
 }
 
@@ -55,28 +51,23 @@ export function announceStock(
     events.push({ ...draft, fill: { ...draft.fill, "$.data.quantity_change": movementQuantity(movementId) } });
   }
   const unheard = [...changed].filter((sku) => !heard.has(sku));
-  return { events, stale: [...changed].map(partKey), unheard: unheard.map(partKey) };
+  return { events, unheard: unheard.map(partKey) };
 }
 
 /** What only cached views show, such as offers: no device keeps it. */
 export function announceViews(skus: Iterable<string>, more: readonly string[] = []): Announcements {
-  const stale = [...more, ...[...new Set(skus)].map(partKey)];
-  return { events: [], stale, unheard: stale };
+  return { events: [], unheard: [...more, ...[...new Set(skus)].map(partKey)] };
 }
 
 /**
- * Drops of these keys: at once, and again when no reader can put back an old value any more. Of very many keys each
- * message is due one poll after the one before, so that a consumer's turn holds few of them.
+ * Drops of the keys that no event drops. Of very many keys each message is due one poll after the one before, so that a
+ * consumer's turn holds few of them.
  */
-export function cacheDrops({ stale, unheard }: Announcements, nowMs: number): AnyEventDraft[] {
-  return [...drops(unheard, nowMs, 0), ...drops(stale, nowMs, CACHE_SECOND_DROP_MS)];
-}
-
-function drops(keys: readonly string[], nowMs: number, delayMs: number): AnyEventDraft[] {
+export function cacheDrops({ unheard: keys }: Announcements, nowMs: number): AnyEventDraft[] {
   const messages: AnyEventDraft[] = [];
   for (let from = 0; from < keys.length; from += KEYS_PER_DROP) {
     const some = keys.slice(from, from + KEYS_PER_DROP);
-    const dueInMs = delayMs + messages.length * OUTBOX_POLL_MS;
+    const dueInMs = messages.length * OUTBOX_POLL_MS;
     messages.push({
       type: "CacheDropDue",
       subject: `cache/${some[0] ?? ""}`,

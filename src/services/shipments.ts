@@ -1,5 +1,4 @@
 /** moveStock: the movement of an order, and its reverse. Bins are chosen here, by what lies in them now. */
-import { partKey } from "../cache/parts-cache.ts";
 import { inventoryUpdated } from "../db/queries/inventory.ts";
 import { binsOf, linesInTransit, reverseShipment, ship, type Pick } from "../db/queries/order-stock.ts";
 import type { OrderLineRow, OrderRow } from "../db/queries/orders.ts";
@@ -8,7 +7,6 @@ import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { AppError } from "../domain/errors.ts";
 import { pickBins, sumDemand, type PlaceDemand } from "../domain/stock.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
-import { secondDrop } from "./inventory.ts";
 
 /** What an order takes from stock, summed per place. */
 export function demandOf(lines: readonly OrderLineRow[]): PlaceDemand[] {
@@ -39,7 +37,6 @@ export async function moveStock(deps: ServiceDeps, order: OrderRow, lines: reado
   return {
     writes: ship({ orderId: order.id, destination: order.destination, demand, picks, bought: boughtOf(lines), at }),
     events: stockEvents(
-      deps,
       order,
       picks.map((pick) => ({ ...pick, quantity: -pick.quantity })),
       at,
@@ -81,21 +78,17 @@ export async function reverseMove(deps: ServiceDeps, order: OrderRow, lines: rea
   }));
   return {
     writes: reverseShipment(order.id, order.destination, shipped, boughtOf(lines), at),
-    events: stockEvents(deps, order, shipped, at),
+    events: stockEvents(order, shipped, at),
   };
 }
 
 function stockEvents(
-  deps: ServiceDeps,
   order: OrderRow,
   moves: readonly { sku: string; location: string; bin: string; quantity: number; movementId: string }[],
   at: string,
 ): AnyEventDraft[] {
-  if (moves.length === 0) return [];
-  const changed = moves.map((move) => {
+  return moves.map((move) => {
     const change: StockChange = { ...move, kind: "ship", source: `order/${order.id}`, at };
     return inventoryUpdated(change, order.region);
   });
-  const keys = [...new Set(moves.map((move) => partKey(move.sku)))];
-  return [...changed, secondDrop(deps.clock.now(), keys)];
 }

@@ -1,12 +1,20 @@
-/** Drops cached parts when they change, and once more when the second drop is due. KV first, then the bit: dropping twice is harmless. */
+/** Drops cached parts when they change (second-drop.ts does it once more). KV first, then the bit: dropping twice is harmless. */
 import { CATALOG_KEY, partKey } from "../cache/parts-cache.ts";
 import { dropKeys } from "../cache/read-through.ts";
+import type { MessageType } from "../domain/events.ts";
 import type { ServiceDeps } from "../services/deps.ts";
 import { markDone, type Delivery } from "./delivery.ts";
 
 export interface CacheInvalidationDeps extends ServiceDeps {
   readonly kv: KVNamespace;
 }
+
+/** The messages that make keys stale. */
+export const STALE_TYPES = [
+  "PartUpdated",
+  "InventoryUpdated",
+  "CacheDropDue",
+] as const satisfies readonly MessageType[];
 
 /** The keys that a message makes stale. */
 export function staleKeys(message: Delivery["message"]): string[] {

@@ -1,19 +1,14 @@
 /** What a subscriber gets: the message, and the done mark that must be in the batch of its effect. */
 import type { Message, MessageType } from "../domain/events.ts";
 import type { Trace } from "../domain/trace.ts";
-import type { UnitOfWork } from "../db/unit-of-work.ts";
+import type { DoneMark, UnitOfWork } from "../db/unit-of-work.ts";
 import { AppError } from "../domain/errors.ts";
 import type { ServiceDeps } from "../services/deps.ts";
-
-export interface Done {
-  readonly eventId: string;
-  readonly bit: number;
-}
 
 export interface Delivery<T extends MessageType = MessageType> {
   readonly message: Extract<Message, { type: T }>;
   readonly region: string | null;
-  readonly done: Done;
+  readonly done: DoneMark;
   readonly trace: Trace;
 }
 

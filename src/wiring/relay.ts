@@ -11,11 +11,12 @@ import {
   releaseQueueRows,
 } from "../db/queries/outbox.ts";
 import { messageOf } from "../domain/errors.ts";
-import { parseMessage } from "../domain/events.ts";
+import { parseEvent } from "../domain/events.ts";
 import { hubName, topicsOf } from "../domain/hub/routing.ts";
 import type { OutboxRow, RelayDeps, SendOutcome } from "../events/relay.ts";
 import { HUB_BIT } from "../events/subscriptions.ts";
 import { log } from "../log.ts";
+import { parkEvent } from "../services/parking.ts";
 
 /** The buckets that a shard serves. */
 export function bucketsOf(shard: number, shards: number): number[] {
@@ -31,7 +32,11 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
 
   return {
     now: clock.now,
-    hubRows: async (limit) => (await openHubRows(db, buckets, HUB_BIT, nowIso(), limit)).filter(isOurs),
+    hubRows: async (limit) =>
+      (await openHubRows(db, buckets, HUB_BIT, nowIso(), limit)).map((row) => ({
+        ...row,
+        unreadable: whyUnreadable(row),
+      })),
     hubsOf: async (row) => {
       if (row.region !== null) return hubsOfRegion(row.region);
       regions ??= listRegionIds(db);
@@ -40,12 +45,13 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
     deliver: async (hub, rows) => {
       await env.HUB.get(env.HUB.idFromName(hub)).deliver(rows.map(toHubEvent));
     },
-    markHubDone: (ids) => markDone(db, ids, HUB_BIT),
+    markHubDone: (places) => markDone(db, places, HUB_BIT),
+    park: (row, reason) => parkEvent(container, row, reason),
     leaseQueueRows: (leaseUntil, maxSends, limit) =>
       leaseQueueRows(db, { buckets, hubBit: HUB_BIT, nowIso: nowIso(), leaseUntil, maxSends, limit }),
     sendEvents: (messages) =>
       boundedSend(container, () => env.EVENTS_QUEUE.sendBatch(messages.map((body) => ({ body })))),
-    releaseQueueRows: (ids) => releaseQueueRows(db, ids),
+    releaseQueueRows: (places) => releaseQueueRows(db, places),
     leaseCommands: (leaseUntil, limit) => leaseCommands(db, { buckets, nowIso: nowIso(), leaseUntil, limit }),
     sendCommands: (ids) =>
       boundedSend(container, () => env.COMMANDS_QUEUE.sendBatch(ids.map((command_id) => ({ body: { command_id } })))),
@@ -55,14 +61,15 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
 }
 
 /** An event of a newer version, in the middle of a deployment, stays open for the relay that knows it. */
-function isOurs(row: OutboxRow): boolean {
-  const parsed = parseMessage(JSON.parse(row.event));
-  if (!parsed.ok) log("warn", "relay.unknown_event", { event_id: row.event_id, type: row.type, reason: parsed.reason });
-  return parsed.ok;
+function whyUnreadable(row: OutboxRow): string | null {
+  const parsed = parseEvent(row.event);
+  if (parsed.ok) return null;
+  log("warn", "relay.unknown_event", { event_id: row.event_id, type: row.type, reason: parsed.reason });
+  return parsed.reason;
 }
 
 function toHubEvent(row: OutboxRow) {
-  const parsed = parseMessage(JSON.parse(row.event));
+  const parsed = parseEvent(row.event);
   return { event_id: row.event_id, topics: parsed.ok ? topicsOf(parsed.message, row.region) : [], event: row.event };
 }
 

@@ -273,7 +273,14 @@ describe("the queue", () => {
         .run();
     await retype("InventoryRecounted");
 
-    const batch = ["no message of ours", null, { event: {} }, { event_id: "evt_of_nobody" }, newer, known];
+    const batch = [
+      "no message of ours",
+      null,
+      { event: {} },
+      { seq: 999_999, event_id: "evt_of_nobody" },
+      newer,
+      known,
+    ];
     expect(await deliverMessages("events", batch)).toEqual(["m-0", "m-1", "m-2", "m-3", "m-5"]);
     await until("only the newer one is open", async () => (await outbox()).open === 1);
 

@@ -4,6 +4,7 @@ import type { Database } from "../database.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
 
 export interface OpenEvent {
+  readonly seq: number;
   readonly event_id: string;
   readonly type: string;
   readonly subject: string;
@@ -14,21 +15,23 @@ export interface OpenEvent {
 
 /**
  * Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. At most `limit` a region, so that a
- * region whose hub is down doesn't keep the others from theirs.
+ * region whose hub is down doesn't keep the others from theirs. What comes after a parked event of its subject waits.
  */
 export function openHubRows(db: Database, buckets: readonly number[], hubBit: number, nowIso: string, limit: number) {
-  return db.all<OpenEvent>(sql`
-    SELECT event_id, type, subject, region, event, attempts FROM (
-      SELECT rowid AS place, event_id, type, subject, region, event, attempts,
-        ROW_NUMBER() OVER (PARTITION BY region ORDER BY rowid) AS nth FROM outbox
+  return db.all<OpenEvent & { readonly created_at: string }>(sql`
+    SELECT seq, event_id, type, subject, region, event, attempts, created_at FROM (
+      SELECT seq, event_id, type, subject, region, event, attempts, created_at,
+        ROW_NUMBER() OVER (PARTITION BY region ORDER BY seq) AS nth FROM outbox AS o
       WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(buckets)})) AND not_before <= ${nowIso}
-        AND done <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0)
-    WHERE nth <= ${limit} ORDER BY place`);
+        AND done <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0
+        AND NOT EXISTS (SELECT 1 FROM outbox AS p WHERE p.subject = o.subject AND p.parked_at IS NOT NULL
+          AND p.seq < o.seq AND p.want & ~p.done & ${hubBit} <> 0))
+    WHERE nth <= ${limit} ORDER BY seq`);
 }
 
-export async function markDone(db: Database, eventIds: readonly string[], bit: number): Promise<void> {
+export async function markDone(db: Database, places: readonly number[], bit: number): Promise<void> {
   await db.run(sql`UPDATE outbox SET done = done | ${bit}
-    WHERE event_id IN (SELECT value FROM json_each(${JSON.stringify(eventIds)})) AND done & ${bit} = 0`);
+    WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(places)})) AND done & ${bit} = 0`);
 }
 
 /**
@@ -48,19 +51,19 @@ export function leaseQueueRows(
 ) {
   return db.all<OpenEvent>(sql`
     UPDATE outbox SET lease_until = ${q.leaseUntil}, attempts = attempts + 1
-    WHERE rowid IN (
-      SELECT rowid FROM outbox
+    WHERE seq IN (
+      SELECT seq FROM outbox
       WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)})) AND not_before <= ${q.nowIso}
         AND done <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
         AND want & ~done & ~${q.hubBit} <> 0
-      ORDER BY rowid LIMIT ${q.limit})
-    RETURNING event_id, type, subject, region, event, attempts`);
+      ORDER BY seq LIMIT ${q.limit})
+    RETURNING seq, event_id, type, subject, region, event, attempts`);
 }
 
 /** A send that surely failed gives its rows back at once, and isn't counted. */
-export async function releaseQueueRows(db: Database, eventIds: readonly string[]): Promise<void> {
+export async function releaseQueueRows(db: Database, places: readonly number[]): Promise<void> {
   await db.run(sql`UPDATE outbox SET lease_until = '', attempts = attempts - 1
-    WHERE event_id IN (SELECT value FROM json_each(${JSON.stringify(eventIds)})) AND attempts > 0`);
+    WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(places)})) AND attempts > 0`);
 }
 
 /** Rows sent `maxSends` times whose last lease ran out: nobody will do them any more. */
@@ -69,16 +72,17 @@ export function exhaustedRows(
   q: { buckets: readonly number[]; hubBit: number; nowIso: string; maxSends: number },
 ) {
   return db.all<OpenEvent>(sql`
-    SELECT event_id, type, subject, region, event, attempts FROM outbox
+    SELECT seq, event_id, type, subject, region, event, attempts FROM outbox
     WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)})) AND not_before <= ${q.nowIso}
       AND done <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
       AND want & ~done & ~${q.hubBit} <> 0
     LIMIT 50`);
 }
 
-export function parkRow(eventId: string, nowIso: string, error: string): GuardedWrite {
+export function parkRow(row: Pick<OpenEvent, "seq" | "event_id">, nowIso: string, error: string): GuardedWrite {
   return {
-    statement: sql`UPDATE outbox SET parked_at = ${nowIso}, error = ${error} WHERE event_id = ${eventId} AND parked_at IS NULL`,
+    statement: sql`UPDATE outbox SET parked_at = ${nowIso}, error = ${error}
+      WHERE seq = ${row.seq} AND event_id = ${row.event_id} AND done <> want AND parked_at IS NULL`,
     expect: { rows: 1, otherwise: "DUPLICATE" },
   };
 }
@@ -109,6 +113,7 @@ export async function releaseCommands(db: Database, ids: readonly string[]): Pro
 }
 
 export interface DeliveryState {
+  readonly seq: number;
   readonly region: string | null;
   readonly event_id: string;
   readonly want: number;
@@ -116,16 +121,50 @@ export interface DeliveryState {
   readonly event: string;
 }
 
-/** What is still wanted of each event; a row that is gone was finished and aged out. */
-export function deliveryStates(db: Database, eventIds: readonly string[]) {
-  return db.all<DeliveryState>(sql`SELECT event_id, region, want, done, event FROM outbox
-    WHERE event_id IN (SELECT value FROM json_each(${JSON.stringify(eventIds)}))`);
+/** What is still wanted of the events at these places of the log; a row that is gone was finished and aged out. */
+export function deliveryStates(db: Database, places: readonly number[]) {
+  return db.all<DeliveryState>(sql`SELECT seq, event_id, region, want, done, event FROM outbox
+    WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(places)}))`);
 }
 
-/** Deletes what was finished before `beforeIso`. Looks at the oldest 500 rows only, so an idle run costs little. */
+/**
+ * Deletes what was finished before `beforeIso`, up to 500 rows from the old end of the log. While the oldest row is
+ * younger, one row is read. The newest row stays, so that a place in the log is never given twice.
+ */
 export async function deleteFinished(db: Database, beforeIso: string): Promise<void> {
-  await db.run(sql`DELETE FROM outbox WHERE done = want AND created_at < ${beforeIso}
-    AND rowid IN (SELECT rowid FROM outbox ORDER BY rowid LIMIT 500)`);
+  const oldest = await db.get<{ created_at: string } | undefined>(
+    sql`SELECT created_at FROM outbox ORDER BY seq LIMIT 1`,
+  );
+  if (!oldest || oldest.created_at >= beforeIso) return;
+  // Unfinished rows at the old end stay: the look goes that much further, so that they never hide the finished ones.
+  await db.run(sql`DELETE FROM outbox WHERE seq IN (
+    SELECT seq FROM (SELECT seq, want, done, created_at FROM outbox ORDER BY seq
+      LIMIT 500 + (SELECT COUNT(*) FROM outbox WHERE parked_at IS NOT NULL)
+                + (SELECT COUNT(*) FROM outbox WHERE done <> want AND parked_at IS NULL))
+    WHERE done = want AND created_at < ${beforeIso} AND seq < (SELECT MAX(seq) FROM outbox))`);
+}
+
+export interface LoggedEvent {
+  readonly seq: number;
+  readonly event: string;
+}
+
+/**
+ * The next events of these types after the place `after`, in commit order, up to the first row that is younger than
+ * `olderThanIso`; `upTo` is the last place looked at. A wait of one length needs no row of its own: the log is the timer.
+ */
+export async function eventsOfAge(
+  db: Database,
+  q: { after: number; olderThanIso: string; buckets: readonly number[]; types: readonly string[]; limit: number },
+): Promise<{ events: LoggedEvent[]; upTo: number }> {
+  const rows = await db.all<LoggedEvent & { wanted: number }>(sql`
+    SELECT seq, event, type IN (SELECT value FROM json_each(${JSON.stringify(q.types)}))
+        AND bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)})) AS wanted
+    FROM outbox WHERE seq > ${q.after}
+      AND seq < COALESCE((SELECT seq FROM outbox WHERE seq > ${q.after} AND created_at > ${q.olderThanIso}
+        ORDER BY seq LIMIT 1), 9007199254740991)
+    ORDER BY seq LIMIT ${q.limit}`);
+  return { events: rows.filter(({ wanted }) => wanted === 1), upTo: rows.at(-1)?.seq ?? q.after };
 }
 
 export interface OutboxSummary {

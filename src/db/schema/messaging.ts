@@ -32,6 +32,7 @@ export const inbox = sqliteTable(
 );
 
 export const outbox = sqliteTable("outbox", {
+  seq: integer("seq").primaryKey(),
   eventId: text("event_id").notNull(),
   bucket: integer("bucket").notNull(),
   type: text("type").notNull(),

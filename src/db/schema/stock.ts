@@ -28,16 +28,22 @@ export const stockBins = sqliteTable(
   (t) => [primaryKey({ columns: [t.sku, t.location, t.bin] })],
 );
 
-export const stockMovements = sqliteTable("stock_movements", {
-  id: text("id").primaryKey(),
-  sku: text("sku").notNull(),
-  location: text("location").notNull(),
-  bin: text("bin").notNull(),
-  quantity: integer("quantity").notNull(),
-  kind: text("kind", { enum: ["opening", "adjustment", "ship", "ship_reversal", "receipt", "import"] }).notNull(),
-  source: text("source").notNull(),
-  at: text("at").notNull(),
-});
+export const stockMovements = sqliteTable(
+  "stock_movements",
+  {
+    id: text("id").notNull(),
+    sku: text("sku").notNull(),
+    location: text("location").notNull(),
+    bin: text("bin").notNull(),
+    quantity: integer("quantity").notNull(),
+    kind: text("kind", {
+      enum: ["opening", "adjustment", "ship", "ship_reversal", "receipt", "import", "count"],
+    }).notNull(),
+    source: text("source").notNull(),
+    at: text("at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.sku, t.location, t.id] })],
+);
 
 export const reservations = sqliteTable(
   "reservations",

@@ -14,7 +14,6 @@ export interface CommandContext {
   /** As found by `scope`; `*`: every region. */
   readonly region: string;
   readonly at: string;
-  readonly nowMs: number;
 }
 
 /** One batch's work; the claim of the command is added by whoever executes it. */

@@ -1,11 +1,9 @@
 /** UpdateInventory: adds to a bin or takes from it. What is reserved can't be taken away; a receipt may open a bin. */
 import { z } from "zod";
-import { partKey } from "../../cache/parts-cache.ts";
 import { inventoryAnswer, inventoryUpdated, inventoryWrites } from "../../db/queries/inventory.ts";
 import { findLocation } from "../../db/queries/stock.ts";
 import { deviceId, MAX_QUANTITY, placeOf, reason, sku, text } from "../../domain/commands.ts";
 import { refuse } from "../../domain/errors.ts";
-import { secondDrop } from "../inventory.ts";
 import { commandKind } from "./kind.ts";
 import { homeOf, homeOfSender, unknown, unknownSkus } from "./sender.ts";
 
@@ -63,7 +61,7 @@ export const updateInventory = commandKind({
           ...(command.reason === undefined ? {} : { reason: command.reason }),
         },
       ],
-      events: [inventoryUpdated(change, context.region), secondDrop(context.nowMs, [partKey(change.sku)])],
+      events: [inventoryUpdated(change, context.region)],
       result: inventoryAnswer(change),
     };
     return { ok: true, work };

@@ -1,10 +1,8 @@
 /** UpdatePart: changes fields of a part in the catalogue; devices and cached views hear of it. */
 import { z } from "zod";
-import { CATALOG_KEY, partKey } from "../../cache/parts-cache.ts";
 import { partAnswer, partUpdated, updatePartRow } from "../../db/queries/part-writes.ts";
 import { MAX_QUANTITY, sku, text } from "../../domain/commands.ts";
 import { refuse } from "../../domain/errors.ts";
-import { secondDrop } from "../inventory.ts";
 import { commandKind } from "./kind.ts";
 import { unknownSkus } from "./sender.ts";
 
@@ -40,7 +38,7 @@ export const updatePart = commandKind({
           after: { ...after, command_id: context.commandId },
         },
       ],
-      events: [partUpdated(part, context.at), secondDrop(context.nowMs, [partKey(part), CATALOG_KEY])],
+      events: [partUpdated(part, context.at)],
       result: partAnswer(part),
     };
     return { ok: true, work };
