@@ -29,6 +29,8 @@ function inWorkerd(name: string, include: string[], bindings: Readonly<Record<st
             DECISION_ENGINE: "rules",
             AUTH_PRIVATE_JWK: signingKey,
             TEST_MIGRATIONS: migrations,
+            SWEEP_FULL: process.env["SWEEP_FULL"] ?? "",
+            SWEEP_SEED: process.env["SWEEP_SEED"] ?? "",
             ...bindings,
           },
         },
@@ -48,6 +50,7 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
+      { test: { name: "properties", include: ["test/properties/**/*.test.ts"], environment: "node" } },
       { test: { name: "browser", include: ["test/browser/**/*.test.ts"], environment: "node", testTimeout: 90_000 } },
       { test: { name: "local", include: ["test/local/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
       inWorkerd("runtime", ["test/runtime/**/*.test.ts"]),

@@ -12,7 +12,7 @@ const MAX_BUNDLE_KIB = 700;
 const STEPS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
   ["format", "oxfmt", ["--check", "."]],
   ["lint", "oxlint", ["--deny-warnings"]],
-  ...[".", "scripts", "test", "test/unit", "test/unit/resilience", "test/local", "test/browser"].map(
+  ...[".", "scripts", "test", "test/unit", "test/unit/resilience", "test/properties", "test/local", "test/browser"].map(
     (folder) => [`types of ${folder}`, "tsc", ["-p", folder]] as const,
   ),
   ["dead code", "knip", []],
