@@ -6,9 +6,9 @@ import { readAdventureWorks } from "./test/support/adventureworks.ts";
 
 const migrations = await readD1Migrations("./migrations");
 const supplier = await buildSupplier();
-const signingKey = JSON.stringify(
-  generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }),
-);
+const newKey = () =>
+  JSON.stringify(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }));
+const [signingKey, auditKey] = [newKey(), newKey()];
 
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -28,6 +28,7 @@ function inWorkerd(name: string, include: string[], bindings: Readonly<Record<st
             ENVIRONMENT: "development",
             DECISION_ENGINE: "rules",
             AUTH_PRIVATE_JWK: signingKey,
+            AUDIT_KEY: auditKey,
             TEST_MIGRATIONS: migrations,
             SWEEP_FULL: process.env["SWEEP_FULL"] ?? "",
             SWEEP_SEED: process.env["SWEEP_SEED"] ?? "",

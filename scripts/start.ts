@@ -9,7 +9,7 @@ import { releaseForgotten } from "./forgotten-messages.ts";
 import { applyMigrations } from "./migrate.ts";
 import { configuredVars, startRuntime, withDatabase, type Runtime } from "./runtime.ts";
 import { personas, seedOnce } from "./seed.ts";
-import { openStateFolder } from "./state-folder.ts";
+import { openStateFolder, type StateFolder } from "./state-folder.ts";
 
 const DEFAULT_PORT = "8787";
 const DEFAULT_STATE = ".waybill";
@@ -33,7 +33,7 @@ async function start(): Promise<void> {
   const port = portFrom(process.env["PORT"] ?? DEFAULT_PORT);
   const stateDir = process.env["WAYBILL_STATE"] || DEFAULT_STATE;
   const folder = await openStateFolder(stateDir);
-  const vars = checkedVars(folder.privateJwk);
+  const vars = checkedVars(folder);
   await refuseTakenPort(port);
 
   // Before anything serves, so that no request or alarm meets a database that isn't there yet.
@@ -79,11 +79,12 @@ function portFrom(text: string): number {
 }
 
 /** The variables on top of wrangler.toml's, checked as the app itself checks them. */
-function checkedVars(privateJwk: string): Record<string, string> {
+function checkedVars({ privateJwk, auditKey }: StateFolder): Record<string, string> {
   const vars: Record<string, string> = {
     ENVIRONMENT: "development",
     DECISION_ENGINE: "rules",
     AUTH_PRIVATE_JWK: privateJwk,
+    AUDIT_KEY: auditKey,
   };
   for (const name of OVERRIDABLE) {
     const value = process.env[name];

@@ -1,6 +1,6 @@
 /**
- * The state folder of a local Waybill: it belongs to one running process at a time, and keeps the key that signs
- * tokens, so that tokens outlive a restart.
+ * The state folder of a local Waybill: it belongs to one running process at a time, and keeps the keys that sign tokens
+ * and audit seals, so that both outlive a restart.
  */
 import {
   accessSync,
@@ -21,6 +21,8 @@ const OTHER_FOLDER = "Or choose another: WAYBILL_STATE=folder npm start";
 export interface StateFolder {
   /** ES256 private key, JWK as JSON. Made on the first start; the file is readable by its owner only. */
   readonly privateJwk: string;
+  /** The same for audit seals. */
+  readonly auditKey: string;
   /** Lets another Waybill have the folder. The end of the process does so too, however it ends. */
   release(): void;
 }
@@ -37,7 +39,11 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
   }
   const lock = lockFile(path);
   try {
-    return { privateJwk: await privateKeyIn(path), release: () => lock.close() };
+    return {
+      privateJwk: await privateKeyIn(path, "auth-private.jwk"),
+      auditKey: await privateKeyIn(path, "audit-private.jwk"),
+      release: () => lock.close(),
+    };
   } catch (error) {
     lock.close();
     throw error;
@@ -77,8 +83,8 @@ function lockFile(path: string): DatabaseSync {
   }
 }
 
-async function privateKeyIn(path: string): Promise<string> {
-  const file = join(path, "auth-private.jwk");
+async function privateKeyIn(path: string, name: string): Promise<string> {
+  const file = join(path, name);
   if (!existsSync(file)) {
     // Written whole or not at all: a kill in between must not leave half a key.
     writeFileSync(`${file}.new`, await newPrivateKey(), { mode: 0o600, flush: true });

@@ -36,6 +36,12 @@ export const MAX_SENDS = 4; // the first and three more
 export const UNREADABLE_PARK_MS = MAX_SENDS * RESEND_AFTER_MS; // a deployment under way is over by then
 export const OUTBOX_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
 
+// Audit: one seal every 100 rows, or when the oldest unsealed row is a minute old
+export const AUDIT_SEAL_ROWS = 100;
+export const AUDIT_SEAL_AFTER_MS = 60_000;
+export const AUDIT_SEAL_MAX_CHARS = 2_000_000; // of one seal's rows: they are held in memory together
+export const AUDIT_SEALS_PER_RUN = 20;
+
 // Retry and breaker
 export const RETRY_LADDER_MS = [1_000, 2_000, 4_000, 8_000] as const;
 export const RETRY_JITTER = 0.5; // each delay is drawn from [d, 1.5 d]
@@ -88,6 +94,21 @@ const wholeNumber = (min: number, max: number) =>
     .transform(Number)
     .refine((n) => n >= min && n <= max, `must be between ${min} and ${max}`);
 
+const publicJwk = z.object({
+  kty: z.literal("EC"),
+  crv: z.literal("P-256"),
+  x: z.string().min(1),
+  y: z.string().min(1),
+});
+const jwkSet = z.string().transform((text, context): { keys: z.output<typeof publicJwk>[] } => {
+  try {
+    return z.object({ keys: z.array(publicJwk) }).parse(JSON.parse(text));
+  } catch {
+    context.addIssue("must be a JWK set of P-256 public keys");
+    return z.NEVER;
+  }
+});
+
 const settingsSchema = z.object({
   ENVIRONMENT: z.enum(["production", "development"]),
   DECISION_ENGINE: z.enum(["workers-ai", "rules"]),
@@ -96,6 +117,10 @@ const settingsSchema = z.object({
   AUTH_AUDIENCE: z.string().min(1),
   /** ES256 private key (JWK, JSON) that signs device tokens; a secret. */
   AUTH_PRIVATE_JWK: z.string().min(1, "must hold an ES256 private key (JWK)"),
+  /** ES256 private key (JWK, JSON) that signs audit seals; a secret. */
+  AUDIT_KEY: z.string().min(1, "must hold an ES256 private key (JWK)"),
+  /** Public halves of audit keys used before (JWK set, JSON): their seals stay checkable. */
+  AUDIT_RETIRED_KEYS: jwkSet.optional(),
   /** People's tokens: an OpenID Connect provider's key set. Unset: people have no tokens outside development. */
   OIDC_JWKS_URL: z.url({ protocol: /^https$/ }).optional(),
   OIDC_ISSUER: z.string().min(1).optional(),

@@ -11,6 +11,8 @@ export interface Env extends Generated {
   readonly RELAY: DurableObjectNamespace<OutboxRelay>;
   readonly SAGA: DurableObjectNamespace<OrderSaga>;
   readonly AUTH_PRIVATE_JWK: string;
+  readonly AUDIT_KEY: string;
+  readonly AUDIT_RETIRED_KEYS?: string;
   readonly OIDC_JWKS_URL?: string;
   readonly OIDC_ISSUER?: string;
   readonly OIDC_AUDIENCE?: string;

@@ -10,8 +10,10 @@ import { messageOf } from "../domain/errors.ts";
 import type { Env } from "../env.ts";
 import { drainOutbox } from "../events/relay.ts";
 import { log } from "../log.ts";
+import { sealAudit } from "../services/audit-seals.ts";
 import { keepHouse } from "../services/housekeeping.ts";
 import { dropAgain } from "../subscribers/second-drop.ts";
+import { auditDeps } from "../wiring/audit.ts";
 import { bucketsOf, relayDeps } from "../wiring/relay.ts";
 
 const SHARD = "shard";
@@ -46,7 +48,8 @@ export class OutboxRelay extends DurableObject<Env> {
           readCursor: () => this.ctx.storage.kv.get<number>(SECOND_DROP) ?? 0,
           writeCursor: (place) => this.ctx.storage.kv.put(SECOND_DROP, place),
         });
-      await keepHouse({ ...container, log }, { shard, buckets }, [["second drop", dropped]]);
+      const seal = () => sealAudit(auditDeps(container));
+      await keepHouse({ ...container, log, seal }, { shard, buckets }, [["second drop", dropped]]);
     } catch (error) {
       log("error", "relay.alarm_failed", { shard, error: messageOf(error) });
     }

@@ -1,6 +1,6 @@
 /**
  * What hangs on the relay's alarm besides draining: parking what was sent in vain, deleting what is long done, the second
- * drop of cached parts. Every job is small, safe to repeat, and its failure stops no other.
+ * drop of cached parts, sealing the audit. Every job is small, safe to repeat, and its failure stops no other.
  */
 import { MAX_SENDS, OUTBOX_RETENTION_MS } from "../config.ts";
 import type { Database } from "../db/database.ts";
@@ -11,6 +11,8 @@ import { parkEvent, type ParkingDeps } from "./parking.ts";
 
 export interface HousekeepingDeps extends ParkingDeps {
   readonly db: Database;
+  /** Seals what is due of the audit. */
+  readonly seal: () => Promise<void>;
   readonly log: (level: "error", event: string, facts: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -26,6 +28,7 @@ export async function keepHouse(
   more: readonly Job[] = [],
 ): Promise<void> {
   const forAll: readonly Job[] = [
+    ["audit seals", deps.seal],
     ["retention", () => deleteFinished(deps.db, new Date(deps.clock.now() - OUTBOX_RETENTION_MS).toISOString())],
   ];
   const jobs: readonly Job[] = [

@@ -1,4 +1,5 @@
 import { beforeAll, it } from "vitest";
+import { tamper } from "../support/audit.ts";
 import { approveAll, as, env, requestIs, startWorld } from "../support/harness.ts";
 import { RULES, violations } from "../support/invariants.ts";
 import { drive, giveSelfLimit, MANAGER, orderMixed, seedMixedParts, settled } from "../support/saga-world.ts";
@@ -34,6 +35,7 @@ beforeAll(async () => {
   await drive(gone);
   names.set("auto", auto).set("gone", gone);
   await settled();
+  await tamper();
 });
 
 async function run(statements: readonly string[]): Promise<void> {

@@ -102,17 +102,20 @@ it("starts, serves, stops with 0, and starts again on the same state without see
   await expect(statusOf(port, "/")).rejects.toThrow("ECONNREFUSED");
   const seeded = tableCounts(state);
   expect(seeded).toMatchObject({ parts: parts.length, stock_movements: movements.length, audit: 1 });
-  const key = join(state, "auth-private.jwk");
-  const made = readFileSync(key, "utf8");
-  expect(statSync(key).mode & 0o777).toBe(0o600);
-  expect(JSON.parse(made)).toMatchObject({ kty: "EC", crv: "P-256", alg: "ES256", d: expect.any(String) });
+  const keys = ["auth-private.jwk", "audit-private.jwk"].map((name) => join(state, name));
+  const made = keys.map((key) => readFileSync(key, "utf8"));
+  for (const key of keys) expect(statSync(key).mode & 0o777).toBe(0o600);
+  for (const text of made) {
+    expect(JSON.parse(text)).toMatchObject({ kty: "EC", crv: "P-256", alg: "ES256", d: expect.any(String) });
+  }
+  expect(new Set(made).size).toBe(2);
 
   const again = startWaybill(env);
   expect((await again.ready())[0]).toBe(lines[0]);
   again.kill("SIGINT");
   expect((await again.ended).code).toBe(0);
   expect(tableCounts(state)).toEqual(seeded);
-  expect(readFileSync(key, "utf8")).toBe(made);
+  expect(keys.map((key) => readFileSync(key, "utf8"))).toEqual(made);
 }, 240_000);
 
 it("a start that is killed with SIGKILL leaves nothing on the port, and the next start takes the folder over", async ({

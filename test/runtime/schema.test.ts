@@ -1,6 +1,7 @@
 import { getTableColumns, getTableName, is } from "drizzle-orm";
 import { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { beforeAll, it } from "vitest";
+import * as audit from "../../src/db/schema/audit.ts";
 import * as catalogue from "../../src/db/schema/catalogue.ts";
 import * as messaging from "../../src/db/schema/messaging.ts";
 import * as orders from "../../src/db/schema/orders.ts";
@@ -10,7 +11,7 @@ import { env, startWorld } from "../support/harness.ts";
 
 beforeAll(startWorld);
 
-const tables = [catalogue, messaging, orders, requests, stock]
+const tables = [audit, catalogue, messaging, orders, requests, stock]
   .flatMap((group) => Object.values(group))
   .filter((table) => is(table, SQLiteTable));
 

@@ -1,0 +1,45 @@
+/** The chain of seals, and the rows that they cover or have yet to cover. */
+import { sql, type SQL } from "drizzle-orm";
+import type { AuditRow, Seal } from "../../domain/audit-seal.ts";
+import type { Database } from "../database.ts";
+import type { GuardedWrite } from "../unit-of-work.ts";
+
+const ROW = sql`seq, at, actor, actor_kind, action, subject, before, after, reason, trace`;
+const SEAL = sql`from_seq, to_seq, row_count, prev, hash, sealed_at, key_id, signature`;
+
+/** Below every seq (the least safe integer): what is sealed up to while there is no seal. */
+const NOTHING_SEALED = sql`-9007199254740991`;
+const SEALED_TO = sql`COALESCE((SELECT MAX(to_seq) FROM audit_seals), ${NOTHING_SEALED})`;
+
+/** Appends to the chain, but only while `after` (null: no seal) is still its head: of two sealers at once one writes. */
+export function insertSeal(seal: Seal, after: Seal | null): GuardedWrite {
+  return {
+    statement: sql`INSERT INTO audit_seals(${SEAL})
+      SELECT ${seal.from_seq}, ${seal.to_seq}, ${seal.row_count}, ${seal.prev}, ${seal.hash}, ${seal.sealed_at},
+        ${seal.key_id}, ${seal.signature}
+      WHERE ${SEALED_TO} = ${after === null ? NOTHING_SEALED : after.to_seq}`,
+    expect: { rows: 1, otherwise: "CONFLICT" },
+  };
+}
+
+/** The last seal at or below `upTo`; without it the head of the chain. */
+export async function findLastSeal(db: Database, upTo?: number): Promise<Seal | null> {
+  const where = upTo === undefined ? sql`` : sql`WHERE to_seq <= ${upTo}`;
+  const [seal] = await db.all<Seal>(sql`SELECT ${SEAL} FROM audit_seals ${where} ORDER BY to_seq DESC LIMIT 1`);
+  return seal ?? null;
+}
+
+/** The oldest rows that no seal covers, in order: at most `limit`, and no more than `maxChars` of text beyond the first. */
+export function listUnsealed(db: Database, limit: number, maxChars: number): Promise<AuditRow[]> {
+  return db.all<AuditRow>(sql`
+    SELECT ${ROW} FROM (
+      SELECT ${ROW}, ROW_NUMBER() OVER (ORDER BY seq) AS nth, SUM(${TEXT_LENGTH}) OVER (ORDER BY seq) AS chars
+      FROM (SELECT ${ROW} FROM audit WHERE seq > ${SEALED_TO} ORDER BY seq LIMIT ${limit}))
+    WHERE nth = 1 OR chars <= ${maxChars} ORDER BY seq`);
+}
+
+const TEXT_LENGTH: SQL = sql`LENGTH(COALESCE(before, '')) + LENGTH(COALESCE(after, '')) + LENGTH(COALESCE(reason, ''))`;
+
+export function listAuditRows(db: Database, fromSeq: number, toSeq: number): Promise<AuditRow[]> {
+  return db.all<AuditRow>(sql`SELECT ${ROW} FROM audit WHERE seq BETWEEN ${fromSeq} AND ${toSeq} ORDER BY seq`);
+}
