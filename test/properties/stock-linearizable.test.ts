@@ -117,7 +117,7 @@ it.for(BROKEN_BUILDS)(
   "a build that $what is rejected by the same checker",
   { timeout: SQL_TIMEOUT_MS },
   async (build, { expect }) => {
-    const numRuns = sizeOf(150, 1_000);
+    const numRuns = sizeOf(300, 1_000);
     const { d1, close } = sqliteD1(MIGRATIONS);
     await run(d1, PLACES);
     let rejected = 0;
