@@ -85,7 +85,7 @@ async function decide(stepId: string): Promise<void> {
   if (!asked) return;
   const path = `/api/approvals/${stepId}/decision`;
   const body = { decision: "approve", payload_hash: asked.payload_hash, reason: "needed on the road" };
-  const decided = await api.as<{ state: string }>(String(me), "POST", path, body);
+  const decided = await api.as<{ state: string }>(String(me), "POST", path, body, stepId);
   const { state: outcome } = expectStatus(decided, 200, `POST ${path}`);
   const { rule, payload_hash, request } = asked;
   print("decided", { step_id: stepId, request_id: request.request_id, state: outcome, rule, payload_hash });

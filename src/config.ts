@@ -42,6 +42,9 @@ export const AUDIT_SEAL_AFTER_MS = 60_000;
 export const AUDIT_SEAL_MAX_CHARS = 2_000_000; // of one seal's rows: they are held in memory together
 export const AUDIT_SEALS_PER_RUN = 20;
 
+// Idempotency of REST writes
+export const ANSWER_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
+
 // Retry and breaker
 export const RETRY_LADDER_MS = [1_000, 2_000, 4_000, 8_000] as const;
 export const RETRY_JITTER = 0.5; // each delay is drawn from [d, 1.5 d]

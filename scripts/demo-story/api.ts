@@ -35,11 +35,18 @@ export function apiOf(base: string) {
     return token;
   }
 
-  /** The persona's call, whatever its answer. The body goes as JSON. */
-  async function as<T>(subject: string, method: string, path: string, body?: unknown): Promise<Answer<T>> {
+  /** The persona's call, whatever its answer. The body goes as JSON; a write brings the key of its intent. */
+  async function as<T>(
+    subject: string,
+    method: string,
+    path: string,
+    body?: unknown,
+    key?: string,
+  ): Promise<Answer<T>> {
     const sent = json(body);
     const authorization = `Bearer ${await tokenOf(subject)}`;
-    return send<T>(method, path, { ...sent, headers: { ...sent.headers, authorization } });
+    const idempotency = key === undefined ? {} : { "idempotency-key": key };
+    return send<T>(method, path, { ...sent, headers: { ...sent.headers, ...idempotency, authorization } });
   }
 
   /** The body of a GET that must answer 200. */

@@ -11,6 +11,7 @@ import { fnv1a } from "../domain/hash.ts";
 import type { NewId } from "../domain/ids.ts";
 import { traceIdOf, type Actor, type Trace } from "../domain/trace.ts";
 import type { Database } from "./database.ts";
+import { findInboxRow } from "./queries/inbox.ts";
 
 /** A statement and how many rows it must change; otherwise the whole batch rolls back with that code. */
 export interface GuardedWrite {
@@ -63,6 +64,8 @@ export interface UnitOfWork {
     readonly bodyHash: string;
     readonly result?: SQL | string;
   };
+  /** What the caller is told once this is committed: kept with it when the caller's intent has a key (answer-once.ts). */
+  readonly answers?: object;
   readonly writes: readonly GuardedWrite[];
   readonly audit?: readonly AuditEntry[];
   readonly events?: readonly AnyEventDraft[];
@@ -198,9 +201,7 @@ function outboxInsert(draft: AnyEventDraft, { eventId, bucket, at, trace, want }
 }
 
 async function storedAnswer(db: Database, inbox: { scope: string; id: string; bodyHash: string }): Promise<Committed> {
-  const row = await db.get<{ body_hash: string; result: string | null } | undefined>(
-    sql`SELECT body_hash, result FROM inbox WHERE scope = ${inbox.scope} AND id = ${inbox.id}`,
-  );
+  const row = await findInboxRow(db, inbox.scope, inbox.id);
   if (!row) throw new AppError("INTERNAL", "an inbox row vanished between conflict and read", { retryable: true });
   if (row.body_hash !== inbox.bodyHash) return { ok: false, code: "KEY_REUSED" };
   return { ok: true, replayed: true, result: row.result };

@@ -9,7 +9,7 @@ const metadataSchema = z.object({
   requester_kind: z.enum(["person", "device"]),
   request_number: z.string().min(1),
   traceparent: z.string().min(1),
-  /** SHA-256 of the file, hex: the same key with another file is told apart. */
+  /** Hash of all that was sent: the same key with another file, or the same file for another purpose, is told apart. */
   body_hash: z.string().min(1),
 });
 

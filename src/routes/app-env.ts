@@ -12,5 +12,7 @@ export interface AppEnv {
     deadline: Deadline;
     container: Container;
     principal: Principal;
+    /** Set by `keyed` on each POST that writes. */
+    idempotencyKey: string;
   };
 }

@@ -4,10 +4,10 @@ import { MAX_JSON_BYTES } from "../config.ts";
 import { listPending } from "../db/queries/approvals.ts";
 import { decideApproval } from "../services/approvals.ts";
 import type { AppEnv } from "./app-env.ts";
+import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
-import { refused } from "./problem.ts";
 import { requestSummary, summaryView } from "./request-views.ts";
 
 const mine = createRoute({
@@ -41,7 +41,8 @@ const decide = createRoute({
   path: "/api/approvals/{id}/decision",
   tags: ["approvals"],
   security: BEARER,
-  middleware: [requires("approvals.decide"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  ...KEYED,
+  middleware: [requires("approvals.decide"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: {
     params: z.object({ id: z.string().min(1).max(100) }),
     body: {
@@ -65,6 +66,7 @@ const decide = createRoute({
       "Decided",
     ),
     ...problems(
+      ...KEY_PROBLEMS,
       "BAD_JSON",
       "UNAUTHENTICATED",
       "FORBIDDEN",
@@ -91,17 +93,13 @@ export function registerApprovals(app: OpenAPIHono<AppEnv>): void {
     return c.json({ data, meta: { count: data.length } }, 200);
   });
 
-  app.openapi(decide, async (c) => {
+  app.openapi(decide, (c) => {
     const { id } = c.req.valid("param");
     const { decision, payload_hash: payloadHash, reason } = c.req.valid("json");
-    const decided = await decideApproval(
-      c.get("container"),
-      c.get("principal"),
-      id,
-      { decision, payloadHash, reason },
-      c.get("trace"),
+    return once(
+      c,
+      (deps) => decideApproval(deps, c.get("principal"), id, { decision, payloadHash, reason }, c.get("trace")),
+      ({ requestId, state }) => ({ status: 200, body: { step_id: id, request_id: requestId, state } }),
     );
-    if (!decided.ok) return refused(c, decided);
-    return c.json({ step_id: id, request_id: decided.requestId, state: decided.state }, 200);
   });
 }

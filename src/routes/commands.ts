@@ -1,11 +1,13 @@
 /** Commands: accepted with 202, executed from the queue; `GET` tells what became of them. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_JSON_BYTES } from "../config.ts";
+import type { Container } from "../container.ts";
 import { findCommand, type CommandRow } from "../db/queries/commands.ts";
+import type { Principal } from "../domain/identity.ts";
 import { acceptCommand } from "../services/commands.ts";
 import { commandSchema } from "../services/commands/kinds.ts";
 import type { AppEnv } from "./app-env.ts";
-import { idempotencyKeyOf } from "./idempotency.ts";
+import { keyedUnless, KEY_PROBLEMS, requiredKey } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -27,19 +29,19 @@ const send = createRoute({
   tags: ["commands"],
   security: BEARER,
   middleware: [requires("commands.send"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  ...keyedUnless("the body has an `id`, which is then the key"),
   request: {
-    headers: z.object({ "idempotency-key": z.string().optional() }),
     body: { required: true, content: { "application/json": { schema: commandSchema } } },
   },
   responses: {
     202: json(commandView, "Accepted; Location says where to look"),
     ...problems(
+      ...KEY_PROBLEMS,
       "BAD_JSON",
       "UNAUTHENTICATED",
       "FORBIDDEN",
       "VALIDATION",
       "UNKNOWN_REFERENCE",
-      "KEY_REUSED",
       "PAYLOAD_TOO_LARGE",
       "UNSUPPORTED_MEDIA_TYPE",
     ),
@@ -64,18 +66,18 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     const container = c.get("container");
     const principal = c.get("principal");
     const body = c.req.valid("json");
-    const key = idempotencyKeyOf(c.req.header("idempotency-key"));
-    // The command's id is its own key: a caller that only has a header key gets an id made of it.
-    const id =
-      body.id ??
-      (key === undefined
-        ? undefined
-        : `cmd_${(await container.sha256(`${principal.kind}:${principal.subject}:${key}`)).slice(0, 32)}`);
+    const header = c.req.header("idempotency-key");
+    const key = header === undefined && body.id !== undefined ? body.id : requiredKey(header);
+    const id = body.id ?? (await idOf(container, principal, key));
     const accepted = await acceptCommand(container, principal, { ...body, id }, c.get("trace"));
     if (!accepted.ok) return refused(c, accepted);
     c.header("location", `/api/commands/${accepted.row.id}`);
     if (accepted.replayed) c.header("idempotent-replayed", "true");
-    return c.json(view(accepted.row), 202);
+    // The answer is that it was accepted, however often it is asked; what became of it stands at its Location.
+    return c.json(
+      { ...view(accepted.row), state: "accepted" as const, reason: null, result: null, finished_at: null },
+      202,
+    );
   });
 
   app.openapi(one, async (c) => {
@@ -87,6 +89,11 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     if (!row || (!own && !inScope)) return problem(c, { code: "NOT_FOUND", detail: "no such command" });
     return c.json(view(row), 200);
   });
+}
+
+/** The command's id is its own key: a caller that only has a header key gets an id made of it. */
+async function idOf(container: Container, { kind, subject }: Principal, key: string): Promise<string> {
+  return `cmd_${(await container.sha256(`${kind}:${subject}:${key}`)).slice(0, 32)}`;
 }
 
 function view(row: CommandRow) {

@@ -1,11 +1,13 @@
 /** Imports: a CSV file of one kind, wholly or not at all, once per file. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_UPLOAD_BYTES } from "../config.ts";
+import type { Container } from "../container.ts";
 import { MAX_ANNOUNCED_CHANGES, MAX_IMPORT_PROBLEMS, MAX_IMPORT_ROWS } from "../domain/import-file.ts";
 import { IMPORT_FORMATS, IMPORT_KINDS } from "../domain/import-rows.ts";
 import { actorOf } from "../domain/identity.ts";
 import { importFile } from "../services/imports.ts";
 import type { AppEnv } from "./app-env.ts";
+import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -26,7 +28,8 @@ const importCsv = createRoute({
     "quantity of its bin, and bins that the file doesn't name stay as they are. One file may change at most",
     `${MAX_ANNOUNCED_CHANGES} existing parts or rows of stock. Columns, in any order:\n\n${columns}`,
   ].join(" "),
-  middleware: [requires("imports.write"), bodyOf(["text/csv"], MAX_UPLOAD_BYTES)] as const,
+  ...KEYED,
+  middleware: [requires("imports.write"), keyed, bodyOf(["text/csv"], MAX_UPLOAD_BYTES)] as const,
   request: {
     params: z.object({ kind: z.enum(IMPORT_KINDS) }),
     query: z.strictObject({ dry_run: z.enum(["true", "false"]).default("false") }),
@@ -46,6 +49,7 @@ const importCsv = createRoute({
       "Imported; with dry_run=true what an import would do, and nothing is written",
     ),
     ...problems(
+      ...KEY_PROBLEMS,
       "UNAUTHENTICATED",
       "FORBIDDEN",
       "NOT_FOUND",
@@ -60,19 +64,18 @@ const importCsv = createRoute({
 
 export function registerImports(app: OpenAPIHono<AppEnv>): void {
   app.openapi(importCsv, async (c) => {
-    const container = c.get("container");
-    const imported = await importFile(
-      { ...container, environment: container.settings.ENVIRONMENT },
-      {
-        kind: c.req.valid("param").kind,
-        body: new Uint8Array(await c.req.arrayBuffer()),
-        dryRun: c.req.valid("query").dry_run === "true",
-        actor: actorOf(c.get("principal")),
-        trace: c.get("trace"),
-      },
-    );
-    if (!imported.ok) return refused(c, imported);
-    if (imported.replayed) c.header("idempotent-replayed", "true");
-    return c.json(imported.answer, 200);
+    const file = {
+      kind: c.req.valid("param").kind,
+      body: new Uint8Array(await c.req.arrayBuffer()),
+      dryRun: c.req.valid("query").dry_run === "true",
+      actor: actorOf(c.get("principal")),
+      trace: c.get("trace"),
+    };
+    const run = (deps: Container) => importFile({ ...deps, environment: deps.settings.ENVIRONMENT }, file);
+    if (file.dryRun) {
+      const tried = await run(c.get("container"));
+      return tried.ok ? c.json(tried.answer, 200) : refused(c, tried);
+    }
+    return once(c, run, ({ answer, replayed }) => ({ status: 200, body: answer, replayed }));
   });
 }

@@ -8,10 +8,11 @@ import { placeDirectOrder } from "../services/direct-orders.ts";
 import { sagaOf } from "../wiring/orders.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodePageKey, encodePageKey } from "./cursor.ts";
+import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
-import { problem, refused } from "./problem.ts";
+import { problem } from "./problem.ts";
 
 const status = z.enum(["Pending", "Cancelling", "Completed", "Cancelled", "NeedsAttention"]);
 const errorView = z.object({ step: z.string(), code: z.string(), reason: z.string() });
@@ -64,7 +65,8 @@ const create = createRoute({
   tags: ["orders"],
   security: BEARER,
   description: "For a manager, up to their own self-approval limit. Above it send a request: it finds its approvers.",
-  middleware: [requires("orders.create"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  ...KEYED,
+  middleware: [requires("orders.create"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: {
     body: {
       required: true,
@@ -85,6 +87,7 @@ const create = createRoute({
   responses: {
     202: json(z.object({ order_id: z.string(), status }), "Accepted; Location says where to look"),
     ...problems(
+      ...KEY_PROBLEMS,
       "BAD_JSON",
       "UNAUTHENTICATED",
       "FORBIDDEN",
@@ -167,13 +170,17 @@ const saga = createRoute({
 });
 
 export function registerOrders(app: OpenAPIHono<AppEnv>): void {
-  app.openapi(create, async (c) => {
-    const body = c.req.valid("json");
-    const placed = await placeDirectOrder(c.get("container"), c.get("principal"), body, c.get("trace"));
-    if (!placed.ok) return refused(c, placed);
-    c.header("location", `/api/orders/${placed.orderId}`);
-    return c.json({ order_id: placed.orderId, status: "Pending" as const }, 202);
-  });
+  app.openapi(create, (c) =>
+    once(
+      c,
+      (deps) => placeDirectOrder(deps, c.get("principal"), c.req.valid("json"), c.get("trace")),
+      ({ orderId }) => ({
+        status: 202,
+        location: `/api/orders/${orderId}`,
+        body: { order_id: orderId, status: "Pending" as const },
+      }),
+    ),
+  );
 
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid("query");

@@ -20,6 +20,7 @@ const STATUS_OF = {
   UNSUPPORTED_MEDIA_TYPE: [415, "Unsupported media type"],
   UPGRADE_REQUIRED: [426, "A WebSocket upgrade is required"],
   DUPLICATE: [409, "Already exists"],
+  KEY_REQUIRED: [400, "The write needs an Idempotency-Key"],
   KEY_REUSED: [422, "The idempotency key was used for another body"],
   CONFLICT: [409, "Conflicts with the current state"],
   ALREADY_DECIDED: [409, "Already decided"],
@@ -96,10 +97,11 @@ interface ProblemFacts {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export function problem(c: Context<AppEnv>, { code, detail, problems, facts, headers }: ProblemFacts): UntypedResponse {
+/** The document itself, as it is sent and kept. */
+export function problemDocument(c: Context<AppEnv>, { code, detail, problems, facts }: ProblemFacts) {
   const [status, title] = STATUS_OF[code];
   const trace = c.get("trace");
-  const body = {
+  return {
     type: problemTypeOf(code),
     title,
     status,
@@ -111,12 +113,15 @@ export function problem(c: Context<AppEnv>, { code, detail, problems, facts, hea
     ...(problems && problems.length > 0 ? { errors: problems } : {}),
     ...facts,
   };
-  const answer = new Response(JSON.stringify(body), {
-    status,
+}
+
+export function problem(c: Context<AppEnv>, facts: ProblemFacts): UntypedResponse {
+  const answer = new Response(JSON.stringify(problemDocument(c, facts)), {
+    status: statusOf(facts.code),
     headers: {
       "content-type": "application/problem+json",
-      ...(code === "UNAUTHENTICATED" ? { "www-authenticate": "Bearer" } : {}),
-      ...headers,
+      ...(facts.code === "UNAUTHENTICATED" ? { "www-authenticate": "Bearer" } : {}),
+      ...facts.headers,
     },
   });
   return untyped(answer);

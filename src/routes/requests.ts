@@ -2,7 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_JSON_BYTES, MAX_REQUEST_LINES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
 import { findRequest, findResponse, listRequests, type RequestRow } from "../db/queries/requests.ts";
-import { coversRegion, type Principal } from "../domain/identity.ts";
+import { actorOf, coversRegion, type Principal } from "../domain/identity.ts";
 import { requestBodySchema } from "../domain/request-file.ts";
 import { REQUEST_STATUSES } from "../domain/request.ts";
 import { createRequest } from "../services/requests.ts";
@@ -10,11 +10,11 @@ import { storyOf } from "../services/timeline.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodePageKey, encodePageKey } from "./cursor.ts";
 import { taggedJson } from "./etag.ts";
-import { idempotencyKeyOf } from "./idempotency.ts";
+import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
-import { problem, refused } from "./problem.ts";
+import { problem } from "./problem.ts";
 import { requestDetails, requestSummary, summaryView, detailsView, stepView } from "./request-views.ts";
 
 const params = z.object({ id: z.string().min(1).max(100) });
@@ -24,9 +24,9 @@ const create = createRoute({
   path: "/api/requests",
   tags: ["requests"],
   security: BEARER,
-  middleware: [requires("requests.create"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  ...KEYED,
+  middleware: [requires("requests.create"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: {
-    headers: z.object({ "idempotency-key": z.string().optional() }),
     body: { required: true, content: { "application/json": { schema: requestBodySchema(MAX_REQUEST_LINES) } } },
   },
   responses: {
@@ -35,13 +35,13 @@ const create = createRoute({
       "Accepted; Location says where to look",
     ),
     ...problems(
+      ...KEY_PROBLEMS,
       "BAD_JSON",
       "UNAUTHENTICATED",
       "FORBIDDEN",
       "VALIDATION",
       "UNKNOWN_REFERENCE",
       "DUPLICATE",
-      "KEY_REUSED",
       "PAYLOAD_TOO_LARGE",
       "UNSUPPORTED_MEDIA_TYPE",
     ),
@@ -117,17 +117,17 @@ export function maySee(principal: Principal, request: RequestRow): boolean {
 }
 
 export function registerRequests(app: OpenAPIHono<AppEnv>): void {
-  app.openapi(create, async (c) => {
-    const principal = c.get("principal");
-    const created = await createRequest(c.get("container"), principal, c.req.valid("json"), {
-      trace: c.get("trace"),
-      actor: { id: principal.subject, kind: principal.kind },
-      idempotencyKey: idempotencyKeyOf(c.req.header("idempotency-key")),
-    });
-    if (!created.ok) return refused(c, created);
-    if (created.replayed) c.header("idempotent-replayed", "true");
-    c.header("location", `/api/requests/${created.request.id}`);
-    return c.json({ request_id: created.request.id, status: requestSummary(created.request).status }, 202);
+  app.openapi(create, (c) => {
+    const context = { trace: c.get("trace"), actor: actorOf(c.get("principal")) };
+    return once(
+      c,
+      (deps) => createRequest(deps, c.get("principal"), c.req.valid("json"), context),
+      ({ requestId }) => ({
+        status: 202,
+        location: `/api/requests/${requestId}`,
+        body: { request_id: requestId, status: "uploaded" as const },
+      }),
+    );
   });
 
   app.openapi(list, async (c) => {

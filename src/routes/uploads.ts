@@ -1,18 +1,16 @@
 /** Uploads: the file is kept first, whatever it holds; then it becomes a request, once. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_REQUEST_LINES, MAX_UPLOAD_BYTES } from "../config.ts";
-import { sha256Bytes } from "../container.ts";
 import { AppError } from "../domain/errors.ts";
 import { readRequestFile, REQUEST_FILE_TYPES, requestFileType } from "../domain/request-file.ts";
-import { REQUEST_STATUSES, type RequestStatus } from "../domain/request.ts";
+import { REQUEST_STATUSES } from "../domain/request.ts";
 import { askingDevice } from "../services/requests.ts";
 import { announceUpload, keepUpload, registerKeptUpload } from "../wiring/uploads.ts";
 import type { AppEnv } from "./app-env.ts";
-import { idempotencyKeyOf } from "./idempotency.ts";
+import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
-import { refused } from "./problem.ts";
 
 /** Documented only: the route itself reads the bytes, so that whatever came is kept as it came. */
 const fileContent = Object.fromEntries(
@@ -26,9 +24,9 @@ const upload = createRoute({
   security: BEARER,
   description:
     "The raw file. CSV has the header sku,quantity,unit,note; JSON is the body of POST /api/requests; text has one line a part.",
-  middleware: [requires("requests.create"), bodyOf(REQUEST_FILE_TYPES, MAX_UPLOAD_BYTES)] as const,
+  ...KEYED,
+  middleware: [requires("requests.create"), keyed, bodyOf(REQUEST_FILE_TYPES, MAX_UPLOAD_BYTES)] as const,
   request: {
-    headers: z.object({ "idempotency-key": z.string().optional() }),
     body: { required: false, content: fileContent },
     query: z.strictObject({
       request_number: z.string().min(1).max(100).optional(),
@@ -41,12 +39,12 @@ const upload = createRoute({
       "Kept and registered; Location says where to look",
     ),
     ...problems(
+      ...KEY_PROBLEMS,
       "UNAUTHENTICATED",
       "FORBIDDEN",
       "VALIDATION",
       "UNKNOWN_REFERENCE",
       "DUPLICATE",
-      "KEY_REUSED",
       "PAYLOAD_TOO_LARGE",
       "UNSUPPORTED_MEDIA_TYPE",
     ),
@@ -63,7 +61,6 @@ const EXTENSIONS: Readonly<Record<string, string>> = {
 
 export function registerUploads(app: OpenAPIHono<AppEnv>): void {
   app.openapi(upload, async (c) => {
-    const container = c.get("container");
     const principal = c.get("principal");
     const query = c.req.valid("query");
     const contentType = c.req.header("content-type") ?? "text/plain";
@@ -77,40 +74,40 @@ export function registerUploads(app: OpenAPIHono<AppEnv>): void {
     if (deviceId === undefined) {
       throw new AppError("VALIDATION", "say for which device: ?device_id=truck-001");
     }
-    const place = await askingDevice(container, principal, deviceId);
-    if (!place.ok) return refused(c, place);
-
-    // The same key from the same caller names the same file: sent twice, it is kept and registered once.
-    const key = idempotencyKeyOf(c.req.header("idempotency-key"));
-    const name =
-      key === undefined
-        ? container.newId("upload").slice("upl_".length)
-        : (await container.sha256(`${principal.subject}:${key}`)).slice(0, 32);
-    const extension = EXTENSIONS[contentType.split(";")[0]?.trim().toLowerCase() ?? ""] ?? "bin";
-    const objectKey = `uploads/${place.region}/${deviceId}/${name}.${extension}`;
-    const kept = await keepUpload(
-      container,
-      {
-        object_key: objectKey,
-        content_type: contentType,
-        upload_id: `upl_${name}`,
-        request_id: `req_${name}`,
-        device_id: deviceId,
-        requester: principal.subject,
-        requester_kind: principal.kind,
-        request_number: query.request_number ?? head.requestNumber ?? `upl_${name}`,
-        traceparent: c.get("trace").traceparent,
-        body_hash: await sha256Bytes(body),
+    return once(
+      c,
+      async (deps, intent) => {
+        const place = await askingDevice(deps, principal, deviceId);
+        if (!place.ok) return place;
+        // The same key from the same caller names the same file: sent twice, it is kept and registered once.
+        const name = (await deps.sha256(`${intent.scope} ${intent.id}`)).slice(0, 32);
+        const extension = EXTENSIONS[contentType.split(";")[0]?.trim().toLowerCase() ?? ""] ?? "bin";
+        const objectKey = `uploads/${place.region}/${deviceId}/${name}.${extension}`;
+        const kept = await keepUpload(
+          deps,
+          {
+            object_key: objectKey,
+            content_type: contentType,
+            upload_id: `upl_${name}`,
+            request_id: `req_${name}`,
+            device_id: deviceId,
+            requester: principal.subject,
+            requester_kind: principal.kind,
+            request_number: query.request_number ?? head.requestNumber ?? `upl_${name}`,
+            traceparent: c.get("trace").traceparent,
+            body_hash: intent.bodyHash,
+          },
+          body,
+        );
+        if (!kept.ok) return kept;
+        announceUpload(deps, objectKey, body.byteLength);
+        return registerKeptUpload(deps, objectKey);
       },
-      body,
+      ({ uploadId, requestId }) => ({
+        status: 202,
+        location: `/api/requests/${requestId}`,
+        body: { upload_id: uploadId, request_id: requestId, status: "uploaded" as const },
+      }),
     );
-    if (!kept.ok) return refused(c, kept);
-    announceUpload(container, objectKey, body.byteLength);
-    const registered = await registerKeptUpload(container, objectKey);
-    if (!registered.ok) return refused(c, registered);
-    if (registered.replayed) c.header("idempotent-replayed", "true");
-    c.header("location", `/api/requests/${registered.request.id}`);
-    const status = registered.request.status as RequestStatus;
-    return c.json({ upload_id: `upl_${name}`, request_id: registered.request.id, status }, 202);
   });
 }

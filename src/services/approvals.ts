@@ -16,6 +16,12 @@ export interface Decision {
   readonly reason?: string | undefined;
 }
 
+interface Decided {
+  readonly ok: true;
+  readonly requestId: string;
+  readonly state: "approved" | "rejected";
+}
+
 /** Decides one step, once. A later or second click gets ALREADY_DECIDED with the winner; another payload PAYLOAD_CHANGED. */
 export async function decideApproval(
   deps: ServiceDeps,
@@ -23,7 +29,7 @@ export async function decideApproval(
   stepId: string,
   decision: Decision,
   trace: Trace,
-): Promise<{ ok: true; requestId: string; state: "approved" | "rejected" } | Refusal> {
+): Promise<Decided | Refusal> {
   const step = await findStep(deps.db, stepId);
   const found = step ? await findRequest(deps.db, step.requestId) : null;
   // Someone who isn't asked learns nothing of the step, not even that it exists.
@@ -46,8 +52,10 @@ export async function decideApproval(
 
   const at = isoNow(deps);
   const state = decision.decision === "approve" ? "approved" : "rejected";
+  const decided: Decided = { ok: true, requestId: request.id, state };
   const committed = await deps.commit({
     trace: { ...trace, correlationId: request.id },
+    answers: decided,
     writes: [
       decideStep(step.id, { approver: person.id, payloadHash: decision.payloadHash, state, at }),
       insertBallot({
@@ -87,7 +95,7 @@ export async function decideApproval(
       },
     ],
   });
-  if (committed.ok) return { ok: true, requestId: request.id, state };
+  if (committed.ok) return decided;
   const now = await findStep(deps.db, stepId);
   const winner = (await listBallots(deps.db, request.id)).find((ballot) => ballot.stepId === stepId);
   return refuse("ALREADY_DECIDED", `the step is ${now?.state ?? "gone"}`, {

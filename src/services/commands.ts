@@ -29,25 +29,39 @@ export async function acceptCommand(
   if (!kind.senders.includes(principal.role)) {
     return refuse("FORBIDDEN", `role ${principal.role} may not send ${command.type}`);
   }
-  const scope = await kind.scope(deps, principal, command.data);
-  if (!scope.ok) return scope;
   const id = command.id ?? deps.newId("command");
+  const sent = {
+    id,
+    type: command.type,
+    data: JSON.stringify(command.data),
+    sender: `${principal.kind}:${principal.subject}`,
+  };
+  const scope = await kind.scope(deps, principal, command.data);
+  if (!scope.ok) {
+    // What was accepted stays so, whatever has become of the part or place since.
+    const known = await findCommand(deps.db, id);
+    return known ? again(known, sent) : scope;
+  }
   const bucket = bucketOf(id);
-  const data = JSON.stringify(command.data);
-  const sender = `${principal.kind}:${principal.subject}`;
   const { traceparent } = trace;
-  const row = { id, bucket, type: command.type, data, sender, region: scope.region, traceparent };
-  const committed = await deps.commit({ trace, writes: [acceptCommandRow({ ...row, createdAt: isoNow(deps) })] });
+  const row = { ...sent, bucket, region: scope.region, traceparent, createdAt: isoNow(deps) };
+  const committed = await deps.commit({ trace, writes: [acceptCommandRow(row)] });
+  if (!committed.ok && committed.code !== "DUPLICATE") return refuse(committed.code, "the command was not accepted");
   const stored = await findCommand(deps.db, id);
   if (!stored) throw new AppError("INTERNAL", "an accepted command isn't there", { retryable: true });
-  if (committed.ok) {
-    deps.kick([bucket]);
-    return { ok: true, row: stored, replayed: false };
-  }
-  if (committed.code !== "DUPLICATE") return refuse(committed.code, "the command was not accepted");
-  const same = stored.sender === sender && stored.type === command.type && stored.data === data;
-  if (!same) return refuse("KEY_REUSED", `the command id ${id} was used for another command; make a new id`);
-  return { ok: true, row: stored, replayed: true };
+  if (!committed.ok) return again(stored, sent);
+  deps.kick([bucket]);
+  return { ok: true, row: stored, replayed: false };
+}
+
+/** The id is the key: the same sent again is answered by the row, anything else under it is refused. */
+function again(
+  row: CommandRow,
+  sent: Pick<CommandRow, "id" | "type" | "data" | "sender">,
+): { ok: true; row: CommandRow; replayed: boolean } | Refusal {
+  const same = row.sender === sent.sender && row.type === sent.type && row.data === sent.data;
+  if (!same) return refuse("KEY_REUSED", `the command id ${sent.id} was used for another command; make a new id`);
+  return { ok: true, row, replayed: true };
 }
 
 /** Executes an accepted command once. Anything that isn't `accepted` any more is left alone. */

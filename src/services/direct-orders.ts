@@ -21,12 +21,17 @@ export interface DirectOrder {
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
 }
 
+interface Placed {
+  readonly ok: true;
+  readonly orderId: string;
+}
+
 export async function placeDirectOrder(
   deps: ServiceDeps,
   principal: Principal,
   body: DirectOrder,
   trace: Trace,
-): Promise<{ ok: true; orderId: string } | Refusal> {
+): Promise<Placed | Refusal> {
   const place = await askingDevice(deps, principal, body.device_id);
   if (!place.ok) return place;
   const resolved = await resolveSkus(deps, body.lines);
@@ -67,8 +72,10 @@ export async function placeDirectOrder(
     at,
     lines: orderLines(sources.allocations.map((one) => ({ ...one, requestLine: null }))),
   });
+  const placed: Placed = { ok: true, orderId: id };
   const committed = await deps.commit({
     trace: { ...trace, correlationId: id },
+    answers: placed,
     writes,
     audit: [
       {
@@ -81,7 +88,7 @@ export async function placeDirectOrder(
     ],
     events,
   });
-  if (committed.ok) return { ok: true, orderId: id };
+  if (committed.ok) return placed;
   return refuse("DUPLICATE", `order number ${body.order_number} was used before`, { facts: { order_id: id } });
 }
 

@@ -2,8 +2,9 @@
  * What hangs on the relay's alarm besides draining: parking what was sent in vain, deleting what is long done, the second
  * drop of cached parts, sealing the audit. Every job is small, safe to repeat, and its failure stops no other.
  */
-import { MAX_SENDS, OUTBOX_RETENTION_MS } from "../config.ts";
+import { ANSWER_RETENTION_MS, MAX_SENDS, OUTBOX_RETENTION_MS } from "../config.ts";
 import type { Database } from "../db/database.ts";
+import { deleteOldAnswers } from "../db/queries/inbox.ts";
 import { deleteFinished, exhaustedRows } from "../db/queries/outbox.ts";
 import { messageOf } from "../domain/errors.ts";
 import { HUB_BIT } from "../events/subscriptions.ts";
@@ -27,9 +28,11 @@ export async function keepHouse(
   { shard, buckets }: { shard: number; buckets: readonly number[] },
   more: readonly Job[] = [],
 ): Promise<void> {
+  const before = (ageMs: number) => new Date(deps.clock.now() - ageMs).toISOString();
   const forAll: readonly Job[] = [
     ["audit seals", deps.seal],
-    ["retention", () => deleteFinished(deps.db, new Date(deps.clock.now() - OUTBOX_RETENTION_MS).toISOString())],
+    ["retention of events", () => deleteFinished(deps.db, before(OUTBOX_RETENTION_MS))],
+    ["retention of answers", () => deleteOldAnswers(deps.db, before(ANSWER_RETENTION_MS))],
   ];
   const jobs: readonly Job[] = [
     ["parking", () => parkExhausted(deps, buckets)],

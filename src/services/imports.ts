@@ -2,12 +2,12 @@
  * importFile: a CSV file of one kind becomes one batch, or nothing. Wrong cells and unknown references are reported by
  * line; the same file (by its SHA-256) is imported once, and a second upload gets the first one's answer.
  */
-import { findImportAnswer } from "../db/queries/imports.ts";
+import { findImportAnswer, insertImportAnswer } from "../db/queries/imports.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";
 import { collected, decodeImport, mergeProblems, readImport, type RowProblems } from "../domain/import-file.ts";
 import type { ImportKind } from "../domain/import-rows.ts";
 import type { Actor, Trace } from "../domain/trace.ts";
-import type { ServiceDeps } from "./deps.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
 import { cacheDrops } from "./import-events.ts";
 import { planRows, type ImportPlan } from "./import-plans.ts";
 
@@ -54,7 +54,10 @@ export async function importFile(deps: ImportDeps, file: ImportFile): Promise<Im
   const read = readImport(file.kind, decoded.text);
   if (!read.ok) return invalid(read.problems);
 
-  let refusal: Refusal = refuse("CONFLICT", "others changed the same rows at the same time: send the file again");
+  let refusal: Refusal = refuse(
+    "CONFLICT",
+    "others changed the same rows at the same time: send the file again under a new key",
+  );
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const plan = await planRows(deps, file.kind, read.rows, subjectOf(hash));
     const problems = mergeProblems(read.problems, plan.problems);
@@ -62,9 +65,11 @@ export async function importFile(deps: ImportDeps, file: ImportFile): Promise<Im
     if (plan.refusal) return plan.refusal;
     const answer = answerOf(file, read.count, plan, hash);
     if (file.dryRun) return { ok: true, replayed: false, answer };
-    const committed = await commitPlan(deps, file, plan, answer);
-    if (committed.ok)
-      return committed.replayed ? replayed(committed.result, false) : { ok: true, replayed: false, answer };
+    const imported: Imported = { ok: true, replayed: false, answer };
+    const committed = await commitPlan(deps, file, plan, imported);
+    if (committed.ok) return imported;
+    if (committed.code === "DUPLICATE")
+      return replayed(await findImportAnswer(deps.db, scopeOf(file.kind), hash), false);
     // Someone was faster: look again at what is there now, and name the row if it is short.
     if (committed.code !== "CONFLICT" && committed.code !== "INSUFFICIENT_STOCK") {
       return refuse(committed.code, "the file was not imported");
@@ -95,14 +100,17 @@ function replayed(stored: string | null, dryRun: boolean): Imported {
 const scopeOf = (kind: ImportKind) => `import:${kind}`;
 const subjectOf = (hash: string) => `import/${hash.slice(0, 16)}`;
 
-function commitPlan(deps: ImportDeps, file: ImportFile, plan: ImportPlan, answer: ImportAnswer) {
-  const { kind, rows, created, updated, file_hash: hash } = answer;
+function commitPlan(deps: ImportDeps, file: ImportFile, plan: ImportPlan, imported: Imported) {
+  const { kind, rows, created, updated, file_hash: hash } = imported.answer;
   const nowMs = deps.clock.now();
   const subject = subjectOf(hash);
   return deps.commit({
     trace: file.trace,
-    inbox: { scope: scopeOf(kind), id: hash, bodyHash: hash, result: JSON.stringify(answer) },
-    writes: plan.writes,
+    answers: imported,
+    writes: [
+      insertImportAnswer(scopeOf(kind), { hash, answer: JSON.stringify(imported.answer), at: isoNow(deps) }),
+      ...plan.writes,
+    ],
     audit: [
       {
         actor: file.actor,

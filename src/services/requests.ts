@@ -5,31 +5,35 @@
 import { findDevice } from "../db/queries/people.ts";
 import { findPartsByCode } from "../db/queries/sourcing.ts";
 import {
-  findRequest,
   findRequestByNumber,
   findUploadByKey,
   insertRequest,
   insertRequestLines,
   insertUpload,
   type NewRequest,
-  type RequestRow,
 } from "../db/queries/requests.ts";
 import type { AnyEventDraft, UnitOfWork } from "../db/unit-of-work.ts";
-import { canonicalJson } from "../domain/canonical-json.ts";
-import { AppError, refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
+import { refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
 import { coversRegion, type Principal } from "../domain/identity.ts";
 import { linesOfBody, type RequestBody } from "../domain/request-file.ts";
 import type { Actor, Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
-type Registered = { readonly ok: true; readonly request: RequestRow; readonly replayed: boolean };
+interface Registered {
+  readonly ok: true;
+  readonly requestId: string;
+}
+
+interface RegisteredUpload extends Registered {
+  readonly uploadId: string;
+}
 
 /** A request from a JSON body. The request number, made on the device, refuses a duplicate for ever. */
 export async function createRequest(
   deps: ServiceDeps,
   principal: Principal,
   body: RequestBody,
-  context: { trace: Trace; actor: Actor; idempotencyKey?: string | undefined },
+  context: { trace: Trace; actor: Actor },
 ): Promise<Registered | Refusal> {
   const place = await askingDevice(deps, principal, body.device_id);
   if (!place.ok) return place;
@@ -47,22 +51,13 @@ export async function createRequest(
     note: body.note ?? null,
     at: isoNow(deps),
   };
-  const key = context.idempotencyKey;
-  const scope = `POST /api/requests ${principal.kind}:${principal.subject}`;
+  const registered: Registered = { ok: true, requestId: draft.id };
   const committed = await deps.commit({
     ...requestWork(draft, context),
-    ...(key === undefined
-      ? {}
-      : { inbox: { scope, id: key, bodyHash: await deps.sha256(canonicalJson(body)), result: draft.id } }),
+    answers: registered,
     writes: [insertRequest(draft), insertRequestLines(draft.id, linesOfBody(body))],
   });
-  if (committed.ok) {
-    const id = committed.replayed ? (committed.result ?? draft.id) : draft.id;
-    return { ok: true, request: await mustFind(deps, id), replayed: committed.replayed };
-  }
-  if (committed.code === "KEY_REUSED")
-    return refuse("KEY_REUSED", "this Idempotency-Key came with another body; make a new key");
-  return duplicateNumber(deps, draft);
+  return committed.ok ? registered : duplicateNumber(deps, draft);
 }
 
 /** Whoever sends JSON learns of a wrong SKU at once; a line in words is the agents' work, and may come back later. */
@@ -118,7 +113,7 @@ export interface UploadFacts {
 }
 
 /** Registers a kept file as a request: upload, request and RequestUploaded in one batch, once per object key. */
-export async function registerUpload(deps: ServiceDeps, facts: UploadFacts): Promise<Registered | Refusal> {
+export async function registerUpload(deps: ServiceDeps, facts: UploadFacts): Promise<RegisteredUpload | Refusal> {
   const device = await findDevice(deps.db, facts.deviceId);
   if (!device) return refuse("UNKNOWN_REFERENCE", `no device ${facts.deviceId}`);
   const draft: NewRequest = {
@@ -133,8 +128,10 @@ export async function registerUpload(deps: ServiceDeps, facts: UploadFacts): Pro
     at: isoNow(deps),
   };
   const trace = { traceparent: facts.traceparent, correlationId: facts.requestId };
+  const registered: RegisteredUpload = { ok: true, requestId: draft.id, uploadId: facts.uploadId };
   const committed = await deps.commit({
     ...requestWork(draft, { trace, actor: { id: facts.requester, kind: facts.requesterKind } }, facts.objectKey),
+    answers: registered,
     writes: [
       insertRequest(draft),
       insertUpload({
@@ -148,10 +145,9 @@ export async function registerUpload(deps: ServiceDeps, facts: UploadFacts): Pro
       }),
     ],
   });
-  if (committed.ok) return { ok: true, request: await mustFind(deps, draft.id), replayed: false };
+  if (committed.ok) return registered;
   const known = await findUploadByKey(deps.db, facts.objectKey);
-  if (known) return { ok: true, request: await mustFind(deps, known.requestId), replayed: true };
-  return duplicateNumber(deps, draft);
+  return known ? { ok: true, requestId: known.requestId, uploadId: known.id } : duplicateNumber(deps, draft);
 }
 
 function requestWork(
@@ -182,10 +178,4 @@ function requestWork(
     ],
     events: [uploaded],
   };
-}
-
-async function mustFind(deps: ServiceDeps, id: string): Promise<RequestRow> {
-  const found = await findRequest(deps.db, id);
-  if (!found) throw new AppError("INTERNAL", `request ${id} is gone`, { retryable: true });
-  return found.request;
 }

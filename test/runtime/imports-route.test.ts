@@ -18,7 +18,11 @@ async function tokenOf(subject: string): Promise<string> {
 async function send(path: string, body: string, as = "admin", type = "text/csv") {
   const answer = await exports.default.fetch(`http://waybill.test/api/imports/${path}`, {
     method: "POST",
-    headers: { authorization: `Bearer ${await tokenOf(as)}`, "content-type": type },
+    headers: {
+      authorization: `Bearer ${await tokenOf(as)}`,
+      "content-type": type,
+      "idempotency-key": crypto.randomUUID(),
+    },
     body,
   });
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Record<string, unknown> };

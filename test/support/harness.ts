@@ -52,7 +52,10 @@ export interface Answer<T = Record<string, never>> {
 // eslint-disable-next-line -- the caller says what it expects of a JSON answer and asserts it
 type Json = any;
 
-/** What a persona sends. A body that isn't text or bytes goes as JSON. */
+/** For `as()`: send no Idempotency-Key. */
+export const NO_KEY = { "idempotency-key": "" };
+
+/** What a persona sends. A body that isn't text or bytes goes as JSON. A POST has a new Idempotency-Key unless it brings its own. */
 export async function as(
   subject: string,
   method: string,
@@ -61,13 +64,16 @@ export async function as(
   headers: Record<string, string> = {},
 ): Promise<Answer<Json>> {
   const raw = typeof body === "string" || body instanceof Uint8Array;
+  const sent = new Headers({
+    authorization: `Bearer ${await tokenOf(subject)}`,
+    ...(body === undefined || raw ? {} : { "content-type": "application/json" }),
+    ...(method === "POST" ? { "idempotency-key": crypto.randomUUID() } : {}),
+    ...headers,
+  });
+  if (sent.get("idempotency-key") === "") sent.delete("idempotency-key");
   const answer = await call(path, {
     method,
-    headers: {
-      authorization: `Bearer ${await tokenOf(subject)}`,
-      ...(body === undefined || raw ? {} : { "content-type": "application/json" }),
-      ...headers,
-    },
+    headers: sent,
     ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
   });
   const text = await answer.text();

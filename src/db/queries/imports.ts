@@ -7,6 +7,7 @@ import type { ImportKind } from "../../domain/import-rows.ts";
 import type { Database } from "../database.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
 import { chunksOf, type Chunk } from "./import-chunks.ts";
+import { findInboxRow } from "./inbox.ts";
 
 /** A table that a record goes to. The record's fields are named like the columns. */
 interface ImportTable {
@@ -230,10 +231,16 @@ function upsert(table: ImportTable, chunk: Chunk): GuardedWrite {
 
 /** What the first import of this file answered, or null. */
 export async function findImportAnswer(db: Database, scope: string, hash: string): Promise<string | null> {
-  const row = await db.get<{ result: string | null } | undefined>(
-    sql`SELECT result FROM inbox WHERE scope = ${scope} AND id = ${hash}`,
-  );
-  return row?.result ?? null;
+  return (await findInboxRow(db, scope, hash))?.result ?? null;
+}
+
+/** A file is imported once, for ever, under whichever key it comes: DUPLICATE. */
+export function insertImportAnswer(scope: string, file: { hash: string; answer: string; at: string }): GuardedWrite {
+  return {
+    statement: sql`INSERT INTO inbox(scope, id, body_hash, result, at)
+      VALUES (${scope}, ${file.hash}, ${file.hash}, ${file.answer}, ${file.at}) ON CONFLICT DO NOTHING`,
+    expect: { rows: 1, otherwise: "DUPLICATE" },
+  };
 }
 
 /** The parts that lie at these locations: what a cached part says of a place changes with the place's region. */

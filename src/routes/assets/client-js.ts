@@ -6,7 +6,7 @@ import { CLIENT_DEADLINE_MS } from "../../config.ts";
 
 export const CLIENT_JS = String.raw`const DEADLINE_MS = ${CLIENT_DEADLINE_MS};
 const TOKEN_MARGIN_MS = 60_000;
-export const JSON_BODY = { "content-type": "application/json" };
+export const JSON_TYPE = "application/json";
 
 /** @typedef {{ id: string, role: string, region: string | null }} Persona */
 /** @type {Persona | null} */
@@ -30,7 +30,7 @@ export function randomHex(bytes = 16) {
 }
 
 /** A key per intent: sent again unchanged, it is the key of the first time. @param {string} intent */
-export function keyOf(intent) {
+function keyOf(intent) {
   if (intent !== sent.intent) sent = { intent, key: randomHex() };
   return sent.key;
 }
@@ -58,7 +58,7 @@ export async function call(path, init = {}) {
   const caller = persona;
   if (caller && Date.now() > tokenUntil) {
     const body = JSON.stringify({ subject: caller.id });
-    const made = await (await exchange("/dev/token", { method: "POST", headers: JSON_BODY, body })).json();
+    const made = await (await exchange("/dev/token", { method: "POST", headers: { "content-type": JSON_TYPE }, body })).json();
     if (caller !== persona) return call(path, init); // another persona was chosen meanwhile
     [token, tokenUntil] = [made.access_token, Date.now() + made.expires_in * 1000 - TOKEN_MARGIN_MS];
   }
@@ -70,8 +70,17 @@ export async function get(path) {
   return (await call(path)).json();
 }
 
-/** @param {string} path @param {Record<string, string>} headers @param {BodyInit} body */
-export async function post(path, headers, body) {
-  return (await call(path, { method: "POST", headers, body })).json();
+/**
+ * Sends a write under the key of its intent. A refusal is an answer: whoever tries again after it means something new.
+ * @param {string} path @param {string} type @param {BodyInit} body @param {string} [what] Stands for a body that isn't text.
+ */
+export async function post(path, type, body, what = String(body)) {
+  const headers = { "content-type": type, "idempotency-key": keyOf(path + " " + what) };
+  const answer = await call(path, { method: "POST", headers, body }).catch((error) => {
+    const { status } = error.document ?? {};
+    if (status >= 400 && status < 500) sent = { intent: "", key: "" };
+    throw error;
+  });
+  return answer.json();
 }
 `;

@@ -21,6 +21,9 @@ export const ERROR_ADVICE = {
   DUPLICATE:
     "It was accepted before, so nothing was written now. Where the problem has `request_id`, follow that request; " +
     "for a new one take a new number.",
+  KEY_REQUIRED:
+    "Send the header `Idempotency-Key` with 1 to 255 visible ASCII characters without spaces, such as a random UUID: a new " +
+    "one for each new intent, the same one to send the same again. The answer is then the first one.",
   KEY_REUSED:
     "This Idempotency-Key belongs to another body. Make a new key for each new intent, and keep it only to send " +
     "the same again.",

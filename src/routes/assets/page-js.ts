@@ -3,7 +3,7 @@
  * never as markup.
  */
 export const PAGE_JS = String.raw`import { actAs, call, exchange, get, post, useToken } from "/assets/client.js";
-import { JSON_BODY, keyOf, randomHex } from "/assets/client.js";
+import { JSON_TYPE, randomHex } from "/assets/client.js";
 import { copyOf, facts, make, markField, money, problemLine, tell } from "/assets/elements.js";
 
 const FOLLOW_EVERY_MS = 1_000;
@@ -102,7 +102,7 @@ async function sendRequest() {
     note: note.value.trim() || undefined,
     lines: [...lines.children].map(lineOf),
   });
-  const accepted = await post("/api/requests", { ...JSON_BODY, "idempotency-key": keyOf(body) }, body);
+  const accepted = await post("/api/requests", JSON_TYPE, body);
   note.value = "";
   lines.replaceChildren();
   addLine();
@@ -114,8 +114,8 @@ async function sendFile() {
   const chosen = file.elements.file.files[0];
   const query = new URLSearchParams({ device_id: device.value.trim(), request_number: number.value.trim() });
   const type = FILE_TYPES[chosen.name.split(".").pop().toLowerCase()] ?? (chosen.type || "text/plain");
-  const key = keyOf([query, chosen.name, chosen.size, chosen.lastModified].join(" "));
-  const kept = await post("/api/uploads?" + query, { "content-type": type, "idempotency-key": key }, chosen);
+  const what = [chosen.name, chosen.size, chosen.lastModified].join(" ");
+  const kept = await post("/api/uploads?" + query, type, chosen, what);
   file.reset();
   wasAccepted(element("file-notice"), kept);
 }
@@ -209,7 +209,7 @@ function approvalCard(step, request) {
   const decide = async (decision) => {
     const reason = card.querySelector("input").value.trim() || undefined;
     const body = JSON.stringify({ decision, payload_hash: step.payload_hash, reason });
-    await post("/api/approvals/" + step.id + "/decision", JSON_BODY, body);
+    await post("/api/approvals/" + step.id + "/decision", JSON_TYPE, body);
     follow(request.request_id);
     await showApprovals();
   };

@@ -65,12 +65,25 @@ describe("the scripts of the page", () => {
 });
 
 describe("the client of the page", () => {
-  it("gives the same body the same key until another one is sent", async ({ expect }) => {
-    const { keyOf } = await loadClient(() => answer(200, {}));
-    const first = keyOf("a");
-    expect(first).toMatch(/^[0-9a-f]{32}$/);
-    expect(keyOf("a")).toBe(first);
-    expect(keyOf("b")).not.toBe(first);
+  it("sends the same again under the same key until something else is sent or a refusal has answered it", async ({
+    expect,
+  }) => {
+    const keys: string[] = [];
+    let status = 202;
+    const client = await loadClient((_path, init) => {
+      keys.push(new Headers(init.headers).get("idempotency-key") ?? "");
+      return answer(status, {});
+    });
+    const send = (path: string, body: string) => client.post(path, "application/json", body).catch(() => undefined);
+    await send("/api/requests", "a");
+    status = 500;
+    await send("/api/requests", "a");
+    await send("/api/orders", "a");
+    status = 409;
+    await send("/api/orders", "a");
+    await send("/api/orders", "a");
+    expect(keys[0]).toMatch(/^[0-9a-f]{32}$/);
+    expect(keys.map((key) => keys.indexOf(key))).toEqual([0, 0, 2, 2, 4]);
   });
 
   it("fetches a persona's token once and sends it with each call", async ({ expect }) => {
