@@ -41,6 +41,12 @@ export const AUDIT_SEAL_ROWS = 100;
 export const AUDIT_SEAL_AFTER_MS = 60_000;
 export const AUDIT_SEAL_MAX_CHARS = 2_000_000; // of one seal's rows: they are held in memory together
 export const AUDIT_SEALS_PER_RUN = 20;
+export const AUDIT_VERIFY_SEALS = 50; // of one call, unless it asks for another number
+export const AUDIT_VERIFY_SEALS_MAX = 100; // each is a read of the database and one of the archive
+
+export const AUDIT_EXPORT_SEALS = 100; // of one export: the next begins where it ends
+export const AUDIT_EXPORT_TAIL_ROWS = 1_000; // of the rows that no seal covers yet
+export const AUDIT_CLOCK_SLACK_MS = 30_000; // a row's time is taken before its commit, which has 15 s, on another clock
 
 // Idempotency of REST writes
 export const ANSWER_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;

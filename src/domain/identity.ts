@@ -34,6 +34,7 @@ export const RIGHTS = {
   "notifications.read": ["device", "technician", "keeper", "manager", "operations", "admin", "integrator"],
   "imports.write": ["admin"],
   "ops.read": ["operations", "admin"],
+  "audit.verify": ["operations", "admin"],
   "audit.read": ["operations", "admin", "manager"],
 } as const satisfies Record<string, readonly Role[]>;
 

@@ -18,6 +18,8 @@ export interface AuditKeys {
   readonly publicKeys: () => Promise<readonly PublicKey[]>;
 }
 
+type Key = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
 interface PublicKey {
   readonly kid: string;
   readonly kty: string;
@@ -27,9 +29,9 @@ interface PublicKey {
 }
 
 interface Opened {
-  readonly privateKey: CryptoKey;
+  readonly privateKey: Key;
   readonly published: readonly PublicKey[];
-  readonly byId: ReadonlyMap<string, CryptoKey>;
+  readonly byId: ReadonlyMap<string, Key>;
 }
 
 const opened = new Map<string, Promise<Opened>>();
@@ -62,9 +64,9 @@ export function auditKeys(settings: Pick<Settings, "AUDIT_KEY" | "AUDIT_RETIRED_
 async function openKeys(settings: Pick<Settings, "AUDIT_KEY" | "AUDIT_RETIRED_KEYS">): Promise<Opened> {
   const current = JSON.parse(settings.AUDIT_KEY) as JWK;
   const published = await Promise.all([current, ...(settings.AUDIT_RETIRED_KEYS?.keys ?? [])].map(publicHalf));
-  const keys = published.map(async (jwk) => [jwk.kid, (await importJWK({ ...jwk }, ALGORITHM)) as CryptoKey] as const);
+  const keys = published.map(async (jwk) => [jwk.kid, (await importJWK({ ...jwk }, ALGORITHM)) as Key] as const);
   return {
-    privateKey: (await importJWK(current, ALGORITHM)) as CryptoKey,
+    privateKey: (await importJWK(current, ALGORITHM)) as Key,
     published,
     byId: new Map(await Promise.all(keys)),
   };

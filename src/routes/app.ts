@@ -6,6 +6,7 @@ import { pointerOf } from "../domain/json-pointer.ts";
 import { registerAgentRuns } from "./agent-runs.ts";
 import type { AppEnv } from "./app-env.ts";
 import { registerApprovals } from "./approvals.ts";
+import { registerAudit } from "./audit.ts";
 import { registerAuth } from "./auth.ts";
 import { registerCommands } from "./commands.ts";
 import { registerDevices } from "./devices.ts";
@@ -73,6 +74,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerNotifications(app);
   registerImports(app);
   registerOps(app);
+  registerAudit(app);
   registerDocs(app);
   registerPage(app);
 

@@ -27,6 +27,11 @@ export function json<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { "application/json": { schema } } };
 }
 
+/** An answer of one JSON document a line, as its handler writes it. */
+export function jsonLines(description: string): RouteConfig["responses"] {
+  return { "200": { description, content: { "application/x-ndjson": { schema: z.string() } } } };
+}
+
 export const BEARER = [{ bearer: [] }];
 
 export { createRoute, z };

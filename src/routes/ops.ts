@@ -1,15 +1,13 @@
-/** Operations: recount of the stock, the outbox, breakers, the trail, and what lies in the archive. */
+/** Operations: recount of the stock, the outbox, breakers, and what lies in the archive. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { summariseOutbox } from "../db/queries/outbox.ts";
 import { findRequest } from "../db/queries/requests.ts";
 import { recountStock } from "../db/queries/recount.ts";
-import { trailOf } from "../services/timeline.ts";
 import { archivedResponse } from "../wiring/archive.ts";
 import type { AppEnv } from "./app-env.ts";
 import { requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { problem } from "./problem.ts";
-import { stepView } from "./request-views.ts";
 import { maySee } from "./requests.ts";
 
 const recount = createRoute({
@@ -47,22 +45,6 @@ const outbox = createRoute({
   },
 });
 
-const audit = createRoute({
-  method: "get",
-  path: "/api/audit",
-  tags: ["operations"],
-  security: BEARER,
-  middleware: [requires("audit.read")] as const,
-  request: { query: z.strictObject({ subject: z.string().min(1).max(300) }) },
-  responses: {
-    200: json(
-      z.object({ data: z.array(stepView), meta: z.object({ count: z.int() }) }),
-      "The trail of one subject, such as order/ord_…",
-    ),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
-  },
-});
-
 const archived = createRoute({
   method: "get",
   path: "/api/requests/{id}/archive",
@@ -85,11 +67,6 @@ export function registerOps(app: OpenAPIHono<AppEnv>): void {
   app.openapi(outbox, async (c) => {
     const { db, clock } = c.get("container");
     return c.json(await summariseOutbox(db, new Date(clock.now()).toISOString()), 200);
-  });
-
-  app.openapi(audit, async (c) => {
-    const data = await trailOf(c.get("container").db, [c.req.valid("query").subject]);
-    return c.json({ data, meta: { count: data.length } }, 200);
   });
 
   app.openapi(archived, async (c) => {

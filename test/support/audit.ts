@@ -57,3 +57,24 @@ export async function tamper(...statements: readonly string[]): Promise<void> {
     [...triggers.map((name) => `DROP TRIGGER IF EXISTS ${name}`), ...statements].map((text) => env.DB.prepare(text)),
   );
 }
+
+/** Keeps the trail, its seals and their copies as they are now; what it returns puts them back. */
+export async function keepTrail(): Promise<() => Promise<void>> {
+  await env.DB.batch([
+    env.DB.prepare("CREATE TABLE kept_audit AS SELECT * FROM audit"),
+    env.DB.prepare("CREATE TABLE kept_seals AS SELECT * FROM audit_seals"),
+  ]);
+  const copies = await Promise.all(
+    (await listCopyKeys()).map(async (key) => [key, await (await env.ARCHIVE.get(key))?.text()] as const),
+  );
+  return async () => {
+    await tamper(
+      "DELETE FROM audit",
+      "DELETE FROM audit_seals",
+      "INSERT INTO audit SELECT * FROM kept_audit",
+      "INSERT INTO audit_seals SELECT * FROM kept_seals",
+    );
+    await env.ARCHIVE.delete(await listCopyKeys());
+    for (const [key, text] of copies) await env.ARCHIVE.put(key, text ?? "");
+  };
+}

@@ -29,6 +29,18 @@ export async function findLastSeal(db: Database, upTo?: number): Promise<Seal | 
   return seal ?? null;
 }
 
+export function listSealsAfter(db: Database, after: number, limit: number): Promise<Seal[]> {
+  return db.all<Seal>(sql`SELECT ${SEAL} FROM audit_seals WHERE to_seq > ${after} ORDER BY to_seq LIMIT ${limit}`);
+}
+
+/** The first seal made at or after this time: rows of that time lie in it or later. One row is read per seal. */
+export async function findSealSince(db: Database, atIso: string): Promise<Seal | null> {
+  const [seal] = await db.all<Seal>(
+    sql`SELECT ${SEAL} FROM audit_seals WHERE sealed_at >= ${atIso} ORDER BY to_seq LIMIT 1`,
+  );
+  return seal ?? null;
+}
+
 /** The oldest rows that no seal covers, in order: at most `limit`, and no more than `maxChars` of text beyond the first. */
 export function listUnsealed(db: Database, limit: number, maxChars: number): Promise<AuditRow[]> {
   return db.all<AuditRow>(sql`
@@ -40,6 +52,34 @@ export function listUnsealed(db: Database, limit: number, maxChars: number): Pro
 
 const TEXT_LENGTH: SQL = sql`LENGTH(COALESCE(before, '')) + LENGTH(COALESCE(after, '')) + LENGTH(COALESCE(reason, ''))`;
 
-export function listAuditRows(db: Database, fromSeq: number, toSeq: number): Promise<AuditRow[]> {
-  return db.all<AuditRow>(sql`SELECT ${ROW} FROM audit WHERE seq BETWEEN ${fromSeq} AND ${toSeq} ORDER BY seq`);
+export function listAuditRows(
+  db: Database,
+  fromSeq: number,
+  toSeq: number,
+  limit = Number.MAX_SAFE_INTEGER,
+): Promise<AuditRow[]> {
+  return db.all<AuditRow>(
+    sql`SELECT ${ROW} FROM audit WHERE seq BETWEEN ${fromSeq} AND ${toSeq} ORDER BY seq LIMIT ${limit}`,
+  );
+}
+
+export interface UnsealedTail {
+  readonly rows: number;
+  readonly from_seq: number | null;
+  readonly oldest_at: string | null;
+  /** The highest seq of the whole trail; 0: it is empty. */
+  readonly highest: number;
+}
+
+export function summariseUnsealed(db: Database): Promise<UnsealedTail> {
+  return db.get<UnsealedTail>(sql`SELECT COUNT(*) AS rows, MIN(seq) AS from_seq, MIN(at) AS oldest_at,
+      COALESCE((SELECT MAX(seq) FROM audit), 0) AS highest FROM audit WHERE seq > ${SEALED_TO}`);
+}
+
+/** The seqs of the rows below this one, or null: there are none. */
+export async function findRowsBelow(db: Database, seq: number): Promise<readonly [from: number, to: number] | null> {
+  const row = await db.get<{ from_seq: number | null; to_seq: number | null }>(
+    sql`SELECT MIN(seq) AS from_seq, MAX(seq) AS to_seq FROM audit WHERE seq < ${seq}`,
+  );
+  return row.from_seq === null || row.to_seq === null ? null : [row.from_seq, row.to_seq];
 }
