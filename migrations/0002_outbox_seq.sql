@@ -23,7 +23,7 @@ INSERT INTO outbox_new(seq, event_id, bucket, type, subject, region, event, crea
     want, done, parked_at, error FROM outbox ORDER BY rowid;
 DROP TABLE outbox;
 ALTER TABLE outbox_new RENAME TO outbox;
-CREATE INDEX outbox_open ON outbox(bucket, not_before) WHERE done <> want AND parked_at IS NULL;
+CREATE INDEX outbox_open ON outbox(not_before) WHERE done <> want AND parked_at IS NULL;
 -- What a parked event holds back: later ones of its subject on the hub lane.
 CREATE INDEX outbox_parked ON outbox(subject) WHERE parked_at IS NOT NULL;
 

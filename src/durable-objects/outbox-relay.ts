@@ -14,7 +14,7 @@ import { sealAudit } from "../services/audit-seals.ts";
 import { keepHouse } from "../services/housekeeping.ts";
 import { dropAgain } from "../subscribers/second-drop.ts";
 import { auditDeps } from "../wiring/audit.ts";
-import { bucketsOf, relayDeps } from "../wiring/relay.ts";
+import { relayDeps } from "../wiring/relay.ts";
 
 const SHARD = "shard";
 const SECOND_DROP = "second-drop";
@@ -36,20 +36,20 @@ export class OutboxRelay extends DurableObject<Env> {
     if (shard === undefined) return;
     try {
       const container = createContainer(this.env, this.ctx);
-      const buckets = bucketsOf(shard, container.settings.RELAY_SHARDS);
+      const share = { shard, shards: container.settings.RELAY_SHARDS };
       // A shard of a larger deployment of the past: others serve its buckets.
-      if (buckets.length === 0) return await this.ctx.storage.deleteAlarm();
+      if (shard >= share.shards) return await this.ctx.storage.deleteAlarm();
       await this.drain(shard);
       const dropped = () =>
         dropAgain({
           ...container,
           kv: this.env.CACHE,
-          buckets,
+          share,
           readCursor: () => this.ctx.storage.kv.get<number>(SECOND_DROP) ?? 0,
           writeCursor: (place) => this.ctx.storage.kv.put(SECOND_DROP, place),
         });
       const seal = () => sealAudit(auditDeps(container));
-      await keepHouse({ ...container, log, seal }, { shard, buckets }, [["second drop", dropped]]);
+      await keepHouse({ ...container, log, seal }, share, [["second drop", dropped]]);
     } catch (error) {
       log("error", "relay.alarm_failed", { shard, error: messageOf(error) });
     }

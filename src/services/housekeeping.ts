@@ -5,7 +5,7 @@
 import { ANSWER_RETENTION_MS, MAX_SENDS, OUTBOX_RETENTION_MS } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import { deleteOldAnswers } from "../db/queries/inbox.ts";
-import { deleteFinished, exhaustedRows } from "../db/queries/outbox.ts";
+import { deleteFinished, exhaustedRows, type Share } from "../db/queries/outbox.ts";
 import { messageOf } from "../domain/errors.ts";
 import { HUB_BIT } from "../events/subscriptions.ts";
 import { parkEvent, type ParkingDeps } from "./parking.ts";
@@ -20,14 +20,10 @@ export interface HousekeepingDeps extends ParkingDeps {
 type Job = readonly [name: string, run: () => Promise<unknown>];
 
 /**
- * Runs once per poll of a shard. What concerns the whole database rather than the shard's buckets is done by shard 0 alone.
+ * Runs once per poll of a shard. What concerns the whole database rather than the shard's share is done by shard 0 alone.
  * `more`: jobs that need what only the caller has.
  */
-export async function keepHouse(
-  deps: HousekeepingDeps,
-  { shard, buckets }: { shard: number; buckets: readonly number[] },
-  more: readonly Job[] = [],
-): Promise<void> {
+export async function keepHouse(deps: HousekeepingDeps, share: Share, more: readonly Job[] = []): Promise<void> {
   const before = (ageMs: number) => new Date(deps.clock.now() - ageMs).toISOString();
   const forAll: readonly Job[] = [
     ["audit seals", deps.seal],
@@ -35,9 +31,9 @@ export async function keepHouse(
     ["retention of answers", () => deleteOldAnswers(deps.db, before(ANSWER_RETENTION_MS))],
   ];
   const jobs: readonly Job[] = [
-    ["parking", () => parkExhausted(deps, buckets)],
+    ["parking", () => parkExhausted(deps, share)],
     ...more,
-    ...(shard === 0 ? forAll : []),
+    ...(share.shard === 0 ? forAll : []),
   ];
   for (const [name, run] of jobs) {
     try {
@@ -48,9 +44,9 @@ export async function keepHouse(
   }
 }
 
-async function parkExhausted(deps: HousekeepingDeps, buckets: readonly number[]): Promise<void> {
+async function parkExhausted(deps: HousekeepingDeps, share: Share): Promise<void> {
   const nowIso = new Date(deps.clock.now()).toISOString();
-  for (const row of await exhaustedRows(deps.db, { buckets, hubBit: HUB_BIT, nowIso, maxSends: MAX_SENDS })) {
+  for (const row of await exhaustedRows(deps.db, { share, hubBit: HUB_BIT, nowIso, maxSends: MAX_SENDS })) {
     await parkEvent(deps, row, `sent ${row.attempts} times, never finished by its subscribers`);
   }
 }

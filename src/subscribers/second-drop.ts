@@ -5,7 +5,7 @@
 import { CACHE_SECOND_DROP_MS } from "../config.ts";
 import { dropKeys } from "../cache/read-through.ts";
 import type { Database } from "../db/database.ts";
-import { eventsOfAge } from "../db/queries/outbox.ts";
+import { eventsOfAge, type Share } from "../db/queries/outbox.ts";
 import { parseEvent } from "../domain/events.ts";
 import type { Clock } from "../domain/ports.ts";
 import { STALE_TYPES, staleKeys } from "./cache-invalidation.ts";
@@ -14,7 +14,7 @@ export interface SecondDropDeps {
   readonly db: Database;
   readonly clock: Clock;
   readonly kv: KVNamespace;
-  readonly buckets: readonly number[];
+  readonly share: Share;
   /** The place in the log up to which everything was dropped twice. */
   readonly readCursor: () => number;
   readonly writeCursor: (place: number) => void;
@@ -33,7 +33,7 @@ export async function dropAgain(deps: SecondDropDeps): Promise<void> {
     const { events, upTo } = await eventsOfAge(deps.db, {
       after,
       olderThanIso,
-      buckets: deps.buckets,
+      share: deps.share,
       types: STALE_TYPES,
       limit: PAGE,
     });

@@ -1,5 +1,5 @@
 /** Wires the relay's core to D1, the hubs and the queues: a part of the composition root, kept apart for its size. */
-import { OUTBOX_BUCKETS, QUEUE_SEND_TIMEOUT_MS } from "../config.ts";
+import { QUEUE_SEND_TIMEOUT_MS } from "../config.ts";
 import type { Container } from "../container.ts";
 import { listRegionIds } from "../db/queries/regions.ts";
 import {
@@ -18,14 +18,9 @@ import { HUB_BIT } from "../events/subscriptions.ts";
 import { log } from "../log.ts";
 import { parkEvent } from "../services/parking.ts";
 
-/** The buckets that a shard serves. */
-export function bucketsOf(shard: number, shards: number): number[] {
-  return Array.from({ length: OUTBOX_BUCKETS }, (_, bucket) => bucket).filter((bucket) => bucket % shards === shard);
-}
-
 export function relayDeps(container: Container, shard: number): RelayDeps {
   const { db, env, clock, settings } = container;
-  const buckets = bucketsOf(shard, settings.RELAY_SHARDS);
+  const share = { shard, shards: settings.RELAY_SHARDS };
   const nowIso = () => new Date(clock.now()).toISOString();
   let regions: Promise<readonly string[]> | undefined;
   const hubsOfRegion = (region: string) => Array.from({ length: settings.HUB_SHARDS }, (_, n) => hubName(region, n));
@@ -33,7 +28,7 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
   return {
     now: clock.now,
     hubRows: async (limit) =>
-      (await openHubRows(db, buckets, HUB_BIT, nowIso(), limit)).map((row) => ({
+      (await openHubRows(db, share, HUB_BIT, nowIso(), limit)).map((row) => ({
         ...row,
         unreadable: whyUnreadable(row),
       })),
@@ -48,11 +43,11 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
     markHubDone: (places) => markDone(db, places, HUB_BIT),
     park: (row, reason) => parkEvent(container, row, reason),
     leaseQueueRows: (leaseUntil, maxSends, limit) =>
-      leaseQueueRows(db, { buckets, hubBit: HUB_BIT, nowIso: nowIso(), leaseUntil, maxSends, limit }),
+      leaseQueueRows(db, { share, hubBit: HUB_BIT, nowIso: nowIso(), leaseUntil, maxSends, limit }),
     sendEvents: (messages) =>
       boundedSend(container, () => env.EVENTS_QUEUE.sendBatch(messages.map((body) => ({ body })))),
     releaseQueueRows: (places) => releaseQueueRows(db, places),
-    leaseCommands: (leaseUntil, limit) => leaseCommands(db, { buckets, nowIso: nowIso(), leaseUntil, limit }),
+    leaseCommands: (leaseUntil, limit) => leaseCommands(db, { share, nowIso: nowIso(), leaseUntil, limit }),
     sendCommands: (ids) =>
       boundedSend(container, () => env.COMMANDS_QUEUE.sendBatch(ids.map((command_id) => ({ body: { command_id } })))),
     releaseCommands: (ids) => releaseCommands(db, ids),

@@ -3,6 +3,18 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
 
+/** Which part of the log a relay serves: the buckets that leave `shard` when divided by `shards`. */
+export interface Share {
+  readonly shard: number;
+  readonly shards: number;
+}
+
+/**
+ * Every relay finds what is due by time; those rows are few, and a share is a filter over them. The indexes are named in
+ * the queries: left alone, the planner walks the whole table for the sake of ORDER BY … LIMIT.
+ */
+const served = ({ shard, shards }: Share) => sql`bucket % ${shards} = ${shard}`;
+
 export interface OpenEvent {
   readonly seq: number;
   readonly event_id: string;
@@ -17,14 +29,14 @@ export interface OpenEvent {
  * Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. At most `limit` a region, so that a
  * region whose hub is down doesn't keep the others from theirs. What comes after a parked event of its subject waits.
  */
-export function openHubRows(db: Database, buckets: readonly number[], hubBit: number, nowIso: string, limit: number) {
+export function openHubRows(db: Database, share: Share, hubBit: number, nowIso: string, limit: number) {
   return db.all<OpenEvent & { readonly created_at: string }>(sql`
     SELECT seq, event_id, type, subject, region, event, attempts, created_at FROM (
       SELECT seq, event_id, type, subject, region, event, attempts, created_at,
-        ROW_NUMBER() OVER (PARTITION BY region ORDER BY seq) AS nth FROM outbox AS o
-      WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(buckets)})) AND not_before <= ${nowIso}
+        ROW_NUMBER() OVER (PARTITION BY region ORDER BY seq) AS nth FROM outbox AS o INDEXED BY outbox_open
+      WHERE ${served(share)} AND not_before <= ${nowIso}
         AND done <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0
-        AND NOT EXISTS (SELECT 1 FROM outbox AS p WHERE p.subject = o.subject AND p.parked_at IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked WHERE p.subject = o.subject AND p.parked_at IS NOT NULL
           AND p.seq < o.seq AND p.want & ~p.done & ${hubBit} <> 0))
     WHERE nth <= ${limit} ORDER BY seq`);
 }
@@ -41,7 +53,7 @@ export async function markDone(db: Database, places: readonly number[], bit: num
 export function leaseQueueRows(
   db: Database,
   q: {
-    buckets: readonly number[];
+    share: Share;
     hubBit: number;
     nowIso: string;
     leaseUntil: string;
@@ -52,8 +64,8 @@ export function leaseQueueRows(
   return db.all<OpenEvent>(sql`
     UPDATE outbox SET lease_until = ${q.leaseUntil}, attempts = attempts + 1
     WHERE seq IN (
-      SELECT seq FROM outbox
-      WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)})) AND not_before <= ${q.nowIso}
+      SELECT seq FROM outbox INDEXED BY outbox_open
+      WHERE ${served(q.share)} AND not_before <= ${q.nowIso}
         AND done <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
         AND want & ~done & ~${q.hubBit} <> 0
       ORDER BY seq LIMIT ${q.limit})
@@ -67,13 +79,10 @@ export async function releaseQueueRows(db: Database, places: readonly number[]):
 }
 
 /** Rows sent `maxSends` times whose last lease ran out: nobody will do them any more. */
-export function exhaustedRows(
-  db: Database,
-  q: { buckets: readonly number[]; hubBit: number; nowIso: string; maxSends: number },
-) {
+export function exhaustedRows(db: Database, q: { share: Share; hubBit: number; nowIso: string; maxSends: number }) {
   return db.all<OpenEvent>(sql`
-    SELECT seq, event_id, type, subject, region, event, attempts FROM outbox
-    WHERE bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)})) AND not_before <= ${q.nowIso}
+    SELECT seq, event_id, type, subject, region, event, attempts FROM outbox INDEXED BY outbox_open
+    WHERE ${served(q.share)} AND not_before <= ${q.nowIso}
       AND done <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
       AND want & ~done & ~${q.hubBit} <> 0
     LIMIT 50`);
@@ -93,15 +102,12 @@ export interface LeasedCommand {
 }
 
 /** The command row is its own outbox: accepted and not finished means that it must be (re)sent. */
-export function leaseCommands(
-  db: Database,
-  q: { buckets: readonly number[]; nowIso: string; leaseUntil: string; limit: number },
-) {
+export function leaseCommands(db: Database, q: { share: Share; nowIso: string; leaseUntil: string; limit: number }) {
   return db.all<LeasedCommand>(sql`
     UPDATE commands SET lease_until = ${q.leaseUntil}, attempts = attempts + 1
     WHERE id IN (
-      SELECT id FROM commands
-      WHERE state = 'accepted' AND bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)}))
+      SELECT id FROM commands INDEXED BY commands_open
+      WHERE state = 'accepted' AND ${served(q.share)}
         AND lease_until <= ${q.nowIso}
       ORDER BY id LIMIT ${q.limit})
     RETURNING id, attempts`);
@@ -139,8 +145,8 @@ export async function deleteFinished(db: Database, beforeIso: string): Promise<v
   // Unfinished rows at the old end stay: the look goes that much further, so that they never hide the finished ones.
   await db.run(sql`DELETE FROM outbox WHERE seq IN (
     SELECT seq FROM (SELECT seq, want, done, created_at FROM outbox ORDER BY seq
-      LIMIT 500 + (SELECT COUNT(*) FROM outbox WHERE parked_at IS NOT NULL)
-                + (SELECT COUNT(*) FROM outbox WHERE done <> want AND parked_at IS NULL))
+      LIMIT 500 + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_parked WHERE parked_at IS NOT NULL)
+                + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_open WHERE done <> want AND parked_at IS NULL))
     WHERE done = want AND created_at < ${beforeIso} AND seq < (SELECT MAX(seq) FROM outbox))`);
 }
 
@@ -155,11 +161,14 @@ export interface LoggedEvent {
  */
 export async function eventsOfAge(
   db: Database,
-  q: { after: number; olderThanIso: string; buckets: readonly number[]; types: readonly string[]; limit: number },
+  q: { after: number; olderThanIso: string; share: Share; types: readonly string[]; limit: number },
 ): Promise<{ events: LoggedEvent[]; upTo: number }> {
   const rows = await db.all<LoggedEvent & { wanted: number }>(sql`
-    SELECT seq, event, type IN (SELECT value FROM json_each(${JSON.stringify(q.types)}))
-        AND bucket IN (SELECT value FROM json_each(${JSON.stringify(q.buckets)})) AS wanted
+    SELECT seq, event, type IN (${sql.join(
+      q.types.map((type) => sql`${type}`),
+      sql`, `,
+    )})
+        AND ${served(q.share)} AS wanted
     FROM outbox WHERE seq > ${q.after}
       AND seq < COALESCE((SELECT seq FROM outbox WHERE seq > ${q.after} AND created_at > ${q.olderThanIso}
         ORDER BY seq LIMIT 1), 9007199254740991)
