@@ -127,32 +127,12 @@ async function drainQueueLane(deps: RelayDeps): Promise<number> {
   const leaseUntil = new Date(deps.now() + RESEND_AFTER_MS).toISOString();
   const rows = await deps.leaseQueueRows(leaseUntil, MAX_SENDS, OUTBOX_BATCH_MESSAGES);
   let sent = 0;
-  for (const batch of cutBatches(await sendable(deps, rows))) {
+  for (const batch of cutBatches(rows)) {
     const outcome = await deps.sendEvents(batch.map(messageOfRow));
     if (outcome === "failed") await deps.releaseQueueRows(batch.map((row) => row.seq));
     else sent += batch.length;
   }
   return sent;
-}
-
-/** A row that isn't JSON can't travel: it is parked at once, and the rows beside it go. */
-async function sendable(deps: RelayDeps, rows: readonly OutboxRow[]): Promise<OutboxRow[]> {
-  const good: OutboxRow[] = [];
-  for (const row of rows) {
-    if (isJson(row.event)) good.push(row);
-    else await deps.park(row, "its event isn't JSON");
-  }
-  return good;
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (error) {
-    if (error instanceof SyntaxError) return false;
-    throw error;
-  }
 }
 
 async function drainCommands(deps: RelayDeps): Promise<number> {

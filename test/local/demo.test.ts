@@ -5,9 +5,9 @@ import { type Ended, freePort, startWaybill, temporaryFolder } from "./start-pro
 
 const SOON = { timeout: 20_000, interval: 50 };
 
-async function runningWaybill(): Promise<string> {
+async function runningWaybill(settings: Readonly<Record<string, string>> = {}): Promise<string> {
   const port = await freePort();
-  await startWaybill({ PORT: String(port), WAYBILL_STATE: temporaryFolder() }).ready();
+  await startWaybill({ PORT: String(port), WAYBILL_STATE: temporaryFolder(), ...settings }).ready();
   return `http://127.0.0.1:${port}`;
 }
 
@@ -40,6 +40,13 @@ it("the demo passes twice on the same state, prints who decided by which rule, a
     expect(stdout).not.toContain("\u001b"); // colours are for a terminal
     expect(await connectedTo(url)).toEqual({});
   }
+}, 90_000);
+
+it("the demo passes with the outbox on four relays and each region on two hubs", async ({ expect }) => {
+  const url = await runningWaybill({ RELAY_SHARDS: "4", HUB_SHARDS: "2" });
+  const { code, stdout, stderr } = await startDemo(url).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/\ndemo passed: 23 checks in \d+\.\d s\n$/);
 }, 90_000);
 
 it("a demo that is killed leaves no actor behind", async ({ expect }) => {

@@ -6,8 +6,8 @@ export interface Rows {
   readonly written: number;
 }
 
-/** Housekeeping that runs by the relay's alarm whatever happens; told apart from what a flow writes. */
-const BY_ALARM = /audit_seals|invariant_reports/;
+/** Housekeeping that runs by the relay's alarm whatever happens; told apart from what a flow reads and writes. */
+const BY_ALARM = /audit_seals|invariant_reports|FROM audit WHERE seq BETWEEN/;
 
 interface Meta {
   readonly meta?: { readonly rows_read?: number; readonly rows_written?: number };
@@ -19,9 +19,12 @@ export function meterRows() {
   let [read, written, byAlarm] = [0, 0, 0];
   const count = <T>(reply: T, texts: readonly string[]): T => {
     for (const { meta } of (Array.isArray(reply) ? reply : [reply]) as Meta[]) {
+      if (texts.some((text) => BY_ALARM.test(text))) {
+        byAlarm += meta?.rows_written ?? 0;
+        continue;
+      }
       read += meta?.rows_read ?? 0;
-      if (texts.some((text) => BY_ALARM.test(text))) byAlarm += meta?.rows_written ?? 0;
-      else written += meta?.rows_written ?? 0;
+      written += meta?.rows_written ?? 0;
     }
     return reply;
   };
