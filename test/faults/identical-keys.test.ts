@@ -1,0 +1,76 @@
+/** 100 identical POSTs under one key, all at once, round after round: each round has one effect, and one answer. */
+import { beforeAll, it } from "vitest";
+import { env, quiet, startWorld } from "../support/harness.ts";
+import { violations } from "../support/invariants.ts";
+import { keyedPost } from "../support/keyed.ts";
+import { isFull, proved, sizeOf } from "../support/proof.ts";
+import { levelOf, updateInventory } from "../support/stock.ts";
+
+const ASKS = 100;
+const ROUNDS = sizeOf(20, 1_000);
+
+beforeAll(startWorld);
+
+/** Rounds take turns: stock that is one more, a request that is there, a region that is there. */
+const TURNS = [
+  {
+    who: "warehouse-01",
+    path: "/api/commands",
+    body: () => updateInventory("warehouse-01", "BRKP-001", 1, "Bin-B-03"),
+    effects: async () => (await levelOf("BRKP-001", "warehouse-01")).on_hand,
+  },
+  {
+    who: "tech-north",
+    path: "/api/requests",
+    body: (key: string) => ({
+      request_number: key,
+      device_id: "truck-001",
+      lines: [{ sku: "PUMP-001", quantity: 1 }],
+    }),
+    effects: () => count("SELECT COUNT(*) AS n FROM requests"),
+  },
+  {
+    who: "admin",
+    path: "/api/imports/regions",
+    body: (key: string) => `region_id,name\n${key},Region ${key}\n`,
+    effects: () => count("SELECT COUNT(*) AS n FROM regions"),
+  },
+] as const;
+
+async function count(sql: string): Promise<number> {
+  return (await env.DB.prepare(sql).first<number>("n")) ?? 0;
+}
+
+const effects = () => Promise.all(TURNS.map((turn) => turn.effects()));
+
+it(
+  `${ASKS} identical asks at once, ${ROUNDS} rounds: one effect a round, and every asker gets the same bytes`,
+  async ({ expect }) => {
+    const [began, before] = [performance.now(), await effects()];
+    let replayed = 0;
+    for (let round = 0; round < ROUNDS; round++) {
+      const turn = TURNS[round % TURNS.length] ?? TURNS[0];
+      const key = `round-${round}`;
+      const answers = await Promise.all(
+        Array.from({ length: ASKS }, () => keyedPost(turn.who, turn.path, key, turn.body(key))),
+      );
+      const different = new Set(answers.map(({ status, location, text }) => `${status} ${location} ${text}`));
+      expect([key, different.size, (answers[0]?.status ?? 500) < 300]).toEqual([key, 1, true]);
+      replayed += answers.filter((answer) => answer.replayed).length;
+    }
+    await quiet();
+    const after = await effects();
+    const had = after.map((n, turn) => n - (before[turn] ?? 0));
+    expect(had).toEqual(TURNS.map((_, turn) => Math.ceil((ROUNDS - turn) / TURNS.length)));
+    expect(replayed).toBe(ROUNDS * (ASKS - 1));
+    expect(await violations(env.DB, { allowUnfinished: true })).toEqual([]);
+    proved("identical keys", {
+      rounds: ROUNDS,
+      asks: ROUNDS * ASKS,
+      effects: had.reduce((sum, n) => sum + n, 0),
+      replayed,
+      seconds: (performance.now() - began) / 1000,
+    });
+  },
+  isFull ? 3_600_000 : 300_000,
+);
