@@ -13,11 +13,18 @@ const [signingKey, auditKey] = [newKey(), newKey()];
 type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
 /** A project whose tests run inside workerd, with the bindings of wrangler.toml. */
-function inWorkerd(name: string, include: string[], bindings: Readonly<Record<string, Json>> = {}) {
+function inWorkerd(
+  name: string,
+  include: string[],
+  {
+    main = "./test/support/worker.ts",
+    bindings = {},
+  }: { main?: string; bindings?: Readonly<Record<string, Json>> } = {},
+) {
   return {
     plugins: [
       cloudflareTest({
-        main: "./test/support/worker.ts",
+        main,
         wrangler: { configPath: "./wrangler.toml" },
         remoteBindings: false,
         miniflare: {
@@ -56,8 +63,14 @@ export default defineConfig({
       { test: { name: "local", include: ["test/local/**/*.test.ts"], environment: "node", testTimeout: 30_000 } },
       inWorkerd("runtime", ["test/runtime/**/*.test.ts"]),
       inWorkerd("patterns", ["test/patterns/**/*.test.ts"]),
-      inWorkerd("faults", ["test/faults/**/*.test.ts"]),
-      inWorkerd("real-data", ["test/real-data/**/*.test.ts"], { TEST_DATA: readAdventureWorks(import.meta.dirname) }),
+      inWorkerd("faults", ["test/faults/*.test.ts"]),
+      inWorkerd("sweep", ["test/faults/sweep/*.test.ts"], {
+        main: "./test/support/sweep/worker.ts",
+        bindings: { SWEEP: JSON.parse(process.env.SWEEP ?? "{}") as Json },
+      }),
+      inWorkerd("real-data", ["test/real-data/**/*.test.ts"], {
+        bindings: { TEST_DATA: readAdventureWorks(import.meta.dirname) },
+      }),
     ],
   },
 });

@@ -1,0 +1,223 @@
+/**
+ * Owns time: what is due (clients, queue messages, alarms in the order of their times, late calls) happens one after the other
+ * in an order that the seed shuffles; then the clock moves to the next thing. It ends when nothing is due any more.
+ */
+import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import type { Env } from "../../../src/env.ts";
+import product from "../../../src/worker.ts";
+import { environmentOf } from "./bindings.ts";
+import { lifetimeOf, type Client } from "./client.ts";
+import { dueInTables } from "./due.ts";
+import { stubOf } from "./stubs.ts";
+import type { Random } from "./random.ts";
+import { incarnate, lives, moveTo, stage, track, type Alarm, type Queued } from "./stage.ts";
+
+const MAX_STEPS = 1_500;
+const MAX_RETRIES = 4;
+const ALARM_RETRY_MS = 2_000;
+const CRON_MS = 60_000;
+/** How long nothing may happen, in looks of a millisecond, before work is taken to wait for something else. */
+const STILL_WHILE_HELD = 4;
+const STILL = 300;
+const DUPLICATE = 0.1;
+const ABORT = 0.08;
+
+export interface Drive {
+  readonly env: Env;
+  readonly client: Client;
+  readonly random: Random;
+  /** Are the flow's clients through? */
+  readonly finished: () => boolean;
+  /** Timers later than this (ms since the epoch) are left alone. */
+  readonly horizon: number;
+}
+
+/** Plays until nothing is due. Throws when that never comes. */
+export async function drive(run: Drive): Promise<void> {
+  let nextCron = stage.now + CRON_MS;
+  let closing = 0;
+  for (let step = 0; step < MAX_STEPS; step++) {
+    await settle();
+    await loseMemory(run);
+    const due = dueNow(run);
+    if (due.length > 0) {
+      begin(run.random.pick(due));
+      await settle();
+      await whileHeld(run);
+      continue;
+    }
+    const next = await nextTime(run);
+    if (next !== null && (!run.finished() || next <= run.horizon)) {
+      moveTo(next);
+      if (stage.now >= nextCron) {
+        nextCron = stage.now + CRON_MS;
+        begin(() => tick(run));
+      }
+      closing = 0;
+      continue;
+    }
+    if (!run.finished()) throw new Error("4 nobody is waiting for a clock, and the clients aren't through");
+    // Once more with everything that comes by the minute: what it finds to do is done too.
+    if (closing++ > 0) return;
+    moveTo(stage.now + CRON_MS + 1_000);
+    nextCron = stage.now + CRON_MS;
+    begin(() => tick(run));
+    await settle();
+    for (const alarm of stage.alarms.values()) if (alarm.at <= stage.now) begin(() => ring(run.env, alarm));
+    await settle();
+  }
+  throw new Error(`5 it never comes to rest: ${MAX_STEPS} steps`);
+}
+
+type Step = () => Promise<void>;
+
+function begin(step: Step): void {
+  track(step());
+}
+
+/** Waits until all work is over, or only waits itself. */
+async function settle(): Promise<void> {
+  let still = 0;
+  let seen = stage.trace.length;
+  while (stage.tasks > 0) {
+    const moved = stage.running > 0 || stage.trace.length !== seen;
+    seen = stage.trace.length;
+    still = moved ? 0 : still + 1;
+    if (still > (stage.held.length > 0 ? STILL_WHILE_HELD : STILL)) return;
+    await scheduler.wait(1);
+  }
+}
+
+/** What else is due happens, and now and then what is due soon; then the held calls go on. */
+async function whileHeld(run: Drive): Promise<void> {
+  for (let more = 6 + run.random.below(6); stage.held.length > 0 && more > 0; more--) {
+    const due = dueNow(run);
+    if (due.length === 0) {
+      const next = await nextTime(run);
+      if (next === null || next > run.horizon || run.random.chance(0.4)) break;
+      moveTo(next);
+      continue;
+    }
+    begin(run.random.pick(due));
+    await settle();
+  }
+  for (const held of stage.held.splice(0)) held.released = true;
+  await settle();
+}
+
+function dueNow({ client, random, env }: Drive): Step[] {
+  const steps: Step[] = [];
+  for (const attempt of client.attempts) {
+    if (attempt.at <= stage.now) {
+      steps.push(async () => {
+        client.attempts = client.attempts.filter((one) => one !== attempt);
+        await attempt.run();
+      });
+    }
+  }
+  const queues = new Set(stage.queues.filter(({ at }) => at <= stage.now).map(({ queue }) => queue));
+  for (const queue of queues) steps.push(() => deliver(env, queue, random));
+  const [alarm] = [...stage.alarms.values()].filter(({ at }) => at <= stage.now).sort((a, b) => a.at - b.at);
+  if (alarm) steps.push(() => ring(env, alarm));
+  for (const late of stage.late) {
+    if (late.at <= stage.now) {
+      steps.push(async () => {
+        stage.late = stage.late.filter((one) => one !== late);
+        if (stage.loud) console.log(`late: ${late.point}`);
+        await late.run(env).catch(() => undefined);
+      });
+    }
+  }
+  return steps;
+}
+
+/** The earliest time at which something is to happen; the relay's polls that would find nothing are left out. */
+async function nextTime({ env, client }: Drive): Promise<number | null> {
+  const times = [
+    ...client.attempts.map(({ at }) => at),
+    ...stage.queues.map(({ at }) => at),
+    ...stage.late.map(({ at }) => at),
+    ...[...stage.alarms.values()].filter(({ namespace }) => namespace !== "RELAY").map(({ at }) => at),
+  ];
+  const inTables = await dueInTables(env.DB);
+  if (inTables !== null) {
+    const polls = [...stage.alarms.values()].filter(({ namespace }) => namespace === "RELAY").map(({ at }) => at);
+    // A relay without an alarm is woken by the cron.
+    const poll = polls.length === 0 ? stage.now + CRON_MS : Math.min(...polls);
+    times.push(Math.max(poll, inTables));
+  }
+  const ahead = times.filter((at) => at > stage.now);
+  return times.length === 0 ? null : ahead.length === times.length ? Math.min(...ahead) : stage.now + 1;
+}
+
+/** Hands a shuffled part of what waits to the consumer, as the platform does: at least once, in no order. */
+async function deliver(env: Env, queue: string, random: Random): Promise<void> {
+  const waiting = stage.queues.filter((one) => one.queue === queue && one.at <= stage.now);
+  const size = 1 + random.below(Math.min(waiting.length, 10));
+  const batch: Queued[] = [];
+  for (let n = 0; n < size; n++) batch.push(...waiting.splice(random.below(waiting.length), 1));
+  stage.queues = stage.queues.filter((one) => !batch.includes(one));
+  const again = batch.filter(() => random.chance(DUPLICATE));
+  for (const one of again)
+    stage.queues.push({ ...one, id: `m-${++stage.messages}`, at: stage.now + random.below(5_000) });
+
+  const answers = new Map<Queued, { ack: boolean; delaySeconds: number }>();
+  const messages = batch.map((one) => ({
+    id: one.id,
+    timestamp: new Date(one.at),
+    attempts: one.attempts,
+    body: one.body,
+    ack: () => void answers.set(one, { ack: true, delaySeconds: 0 }),
+    retry: (options?: QueueRetryOptions) =>
+      void answers.set(one, { ack: false, delaySeconds: options?.delaySeconds ?? 0 }),
+  }));
+  const who = incarnate(`queue ${queue}`);
+  let thrown = false;
+  try {
+    const whole = { queue, messages, ackAll: () => undefined, retryAll: () => undefined } as unknown as MessageBatch;
+    await lives.run(who, () => product.queue(whole, environmentOf(env, who), lifetimeOf()));
+  } catch {
+    thrown = true;
+  }
+  for (const one of batch) {
+    const answer = who.dead ? undefined : answers.get(one);
+    if (answer ? answer.ack : !thrown && !who.dead) continue;
+    const attempts = one.attempts + 1;
+    // Nothing that fails twice at most may ever come here.
+    if (attempts > MAX_RETRIES + 1) throw new Error(`a message of ${queue} was given up`);
+    stage.queues.push({ ...one, attempts, at: stage.now + (answer?.delaySeconds ?? 1) * 1000 });
+  }
+}
+
+/** Runs an alarm. One that died before it set the next is run again, as the platform does. */
+async function ring(env: Env, alarm: Alarm): Promise<void> {
+  const key = `${alarm.namespace} ${alarm.id}`;
+  stage.alarms.delete(key);
+  const stub = stubOf(env, alarm.namespace, alarm.id);
+  const failed = await runDurableObjectAlarm(stub).then(
+    () => stage.objects.get(key)?.dead === true,
+    () => true,
+  );
+  if (!failed || stage.alarms.has(key)) return;
+  const at = stage.now + ALARM_RETRY_MS;
+  stage.alarms.set(key, { ...alarm, at });
+  await runInDurableObject(stub, (_, state) => state.storage.setAlarm(at));
+}
+
+async function tick({ env }: Drive): Promise<void> {
+  const who = incarnate("cron");
+  const controller = { scheduledTime: stage.now, cron: "* * * * *", noRetry: () => undefined };
+  await lives
+    .run(who, () => product.scheduled(controller, environmentOf(env, who), lifetimeOf()))
+    .catch(() => undefined);
+}
+
+/** Between two steps every object may lose what it has in memory; one that died does. */
+async function loseMemory({ random }: Drive): Promise<void> {
+  const dead = [...stage.objects.values()].some((one) => one.dead);
+  const chance = random.chance(ABORT);
+  if (stage.held.length > 0 || stage.tasks > 0) return;
+  if (!dead && !chance) return;
+  stage.objects.clear();
+  await abortAllDurableObjects();
+}

@@ -1,0 +1,17 @@
+/** When the relay will next find something to do in the tables: ms since the epoch, or null. */
+import { HUB_BIT } from "../../../src/events/subscriptions.ts";
+import { stage } from "./stage.ts";
+
+export async function dueInTables(db: D1Database): Promise<number | null> {
+  const at = await db
+    .prepare(
+      `SELECT MIN(at) FROM (
+         SELECT CASE WHEN want & ~done & ${HUB_BIT} <> 0 THEN not_before ELSE MAX(not_before, lease_until) END AS at
+         FROM outbox WHERE done <> want AND parked_at IS NULL
+         UNION ALL SELECT lease_until FROM commands WHERE state = 'accepted'
+         UNION ALL SELECT next_wake_at FROM orders WHERE status IN ('Pending', 'Cancelling'))`,
+    )
+    .first<string | null>("MIN(at)");
+  if (at === null) return null;
+  return at === "" ? stage.now : Date.parse(at);
+}

@@ -1,0 +1,100 @@
+/** One run: a flow from its start in the small world, with the faults of its key, until nothing is due; then what is wrong. */
+import { violations } from "../invariants.ts";
+import { Client } from "./client.ts";
+import { drive } from "./drive.ts";
+import { formatRunKey, type RunKey } from "./fault.ts";
+import { watchOutside } from "./outside.ts";
+import { seeded, type Random } from "./random.ts";
+import { emptyWorld, env } from "./small-world.ts";
+import { clearStage, moveTo, stage } from "./stage.ts";
+import { wrongOutside } from "./wrong-outside.ts";
+
+/** What a flow gets to begin with. */
+export interface Scene {
+  readonly client: Client;
+  readonly random: Random;
+  /** The run's own mark: every SKU, supplier and number of it has it. */
+  readonly tag: string;
+}
+
+export interface Play {
+  /** What the clients do; they run beside each other. */
+  readonly clients: readonly (() => Promise<void>)[];
+  /** Is what the clients were told true in the end? What isn't, in words. */
+  readonly check?: () => Promise<readonly string[]>;
+}
+
+export interface Flow {
+  readonly name: string;
+  /** Timers that come due within so many ms of the start are part of it. */
+  readonly horizonMs?: number;
+  readonly prepare: (scene: Scene) => Promise<Play>;
+}
+
+export interface RunResult {
+  readonly key: string;
+  readonly points: readonly string[];
+  /** Faults whose point never came. */
+  readonly missed: number;
+  readonly wrong: readonly string[];
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+const LATE_SOON_MS = 1;
+const LATE_MS = [LATE_SOON_MS, 1_500, 20_000, 130_000] as const;
+const HORIZON_MS = 10 * 60_000;
+
+let runs = 0;
+
+export async function play(flow: Flow, key: RunKey): Promise<RunResult> {
+  watchOutside();
+  const unmuted = mute();
+  try {
+    return await playAloud(flow, key);
+  } finally {
+    unmuted();
+  }
+}
+
+/** The product's own log is of no use where everything fails on purpose, but in a replay. */
+function mute(): () => void {
+  if (stage.loud) return () => undefined;
+  const { log, warn, error } = console;
+  const quiet = () => undefined;
+  Object.assign(console, { log: quiet, warn: quiet, error: quiet });
+  return () => void Object.assign(console, { log, warn, error });
+}
+
+async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
+  const random = seeded(key.seed);
+  const chance = Math.random;
+  const tag = `X${(++runs).toString(36)}X`;
+  await emptyWorld();
+  moveTo(stage.now + DAY_MS);
+  clearStage(key.faults, tag, () => random.pick(LATE_MS));
+  const client = new Client(env);
+  const wrong: string[] = [];
+  let open = 0;
+  try {
+    Math.random = random.next;
+    const { clients, check } = await flow.prepare({ client, random, tag });
+    open = clients.length;
+    for (const one of clients) {
+      void one()
+        .catch(
+          (error: unknown) => void wrong.push(`4 a client: ${error instanceof Error ? error.message : String(error)}`),
+        )
+        .finally(() => open--);
+    }
+    const horizon = stage.now + (flow.horizonMs ?? HORIZON_MS);
+    await drive({ env, client, random, finished: () => open === 0, horizon });
+    wrong.push(...((await check?.()) ?? []));
+  } catch (error) {
+    wrong.push(error instanceof Error ? error.message : String(error));
+  } finally {
+    Math.random = chance;
+  }
+  for (const held of stage.held.splice(0)) held.released = true;
+  wrong.push(...(await violations(env.DB, { now: stage.now })), ...(await wrongOutside(env)));
+  return { key: formatRunKey(key), points: stage.trace, missed: key.faults.length - stage.hit.size, wrong };
+}
