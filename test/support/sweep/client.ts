@@ -36,6 +36,7 @@ const MAX_TRIES = 30;
 export class Client {
   /** What the clients mean to do, and when. */
   attempts: Attempt[] = [];
+  private keys = 0;
   private readonly tokens = new Map<string, { token: string; until: number }>();
 
   private readonly env: Env;
@@ -45,7 +46,8 @@ export class Client {
   }
 
   /** Sends until there is a definite answer: below 500. */
-  send(what: Send): Promise<ClientAnswer> {
+  send(intent: Send): Promise<ClientAnswer> {
+    const what = this.withKey(intent);
     return new Promise((resolve, reject) => {
       const plan = (at: number, nth: number) => {
         this.attempts.push({
@@ -62,10 +64,20 @@ export class Client {
     });
   }
 
-  /** Sends once, whatever comes of it. */
-  sendOnce(what: Send): Promise<ClientAnswer | null> {
+  /** Does what isn't an exchange over HTTP, until it succeeds. */
+  act(work: () => Promise<unknown>, afterMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.attempts.push({ at: stage.now, run: async () => resolve(await this.ask(what, true)) });
+      const plan = (at: number) => {
+        this.attempts.push({
+          at,
+          run: () =>
+            work().then(
+              () => resolve(),
+              () => plan(stage.now + RETRY_MS),
+            ),
+        });
+      };
+      plan(stage.now + afterMs);
     });
   }
 
@@ -94,6 +106,12 @@ export class Client {
     const answer = await this.ask(what, false);
     if (!answer) throw new Error(`${what.path} can't be seen`);
     return answer;
+  }
+
+  /** A key names the intent: whatever is sent again carries the same one. */
+  private withKey(what: Send): Send {
+    if (what.method === "GET") return what;
+    return { ...what, headers: { "idempotency-key": `key-${stage.tag}-${++this.keys}`, ...what.headers } };
   }
 
   /** One try; null: no answer came. */

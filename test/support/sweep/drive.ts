@@ -30,6 +30,8 @@ export interface Drive {
   readonly finished: () => boolean;
   /** Timers later than this (ms since the epoch) are left alone. */
   readonly horizon: number;
+  /** How far the clock moves at least, when nothing is due. */
+  readonly leapMs: number;
 }
 
 /** Plays until nothing is due. Throws when that never comes. */
@@ -48,7 +50,7 @@ export async function drive(run: Drive): Promise<void> {
     }
     const next = await nextTime(run);
     if (next !== null && (!run.finished() || next <= run.horizon)) {
-      moveTo(next);
+      moveTo(Math.max(next, stage.now + run.leapMs));
       if (stage.now >= nextCron) {
         nextCron = stage.now + CRON_MS;
         begin(() => tick(run));

@@ -3,14 +3,17 @@ import { HUB_BIT } from "../../../src/events/subscriptions.ts";
 import { stage } from "./stage.ts";
 
 export async function dueInTables(db: D1Database): Promise<number | null> {
+  // An order whose saga has its alarm is the saga's; without one the cron must find it.
+  const sagaSleeps = [...stage.alarms.values()].some(({ namespace }) => namespace === "SAGA");
   const at = await db
     .prepare(
       `SELECT MIN(at) FROM (
          SELECT CASE WHEN want & ~done & ${HUB_BIT} <> 0 THEN not_before ELSE MAX(not_before, lease_until) END AS at
          FROM outbox WHERE done <> want AND parked_at IS NULL
          UNION ALL SELECT lease_until FROM commands WHERE state = 'accepted'
-         UNION ALL SELECT next_wake_at FROM orders WHERE status IN ('Pending', 'Cancelling'))`,
+         UNION ALL SELECT next_wake_at FROM orders WHERE ?1 AND status IN ('Pending', 'Cancelling'))`,
     )
+    .bind(Number(!sagaSleeps))
     .first<string | null>("MIN(at)");
   if (at === null) return null;
   return at === "" ? stage.now : Date.parse(at);

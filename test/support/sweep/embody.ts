@@ -74,8 +74,11 @@ function watchedStorage(real: DurableObjectStorage, who: Incarnation): DurableOb
     get(target, name) {
       if (name !== "exec") return Reflect.get(target, name) as unknown;
       return (text: string, ...params: unknown[]) =>
-        throughSync(who, `storage.sql ${text.trim().split(/\s+/).slice(0, 3).join(" ")}`, () =>
-          target.exec(text, ...params),
+        throughSync(
+          who,
+          `storage.sql ${text.trim().split(/\s+/).slice(0, 3).join(" ")}`,
+          () => target.exec(text, ...params),
+          /^\s*SELECT/i.test(text),
         );
     },
   });
@@ -84,7 +87,12 @@ function watchedStorage(real: DurableObjectStorage, who: Incarnation): DurableOb
       const value = Reflect.get(target, name) as unknown;
       if (typeof value !== "function") return value;
       return (...args: unknown[]) =>
-        throughSync(who, `storage.kv.${String(name)}`, () => Reflect.apply(value, target, args) as unknown);
+        throughSync(
+          who,
+          `storage.kv.${String(name)}`,
+          () => Reflect.apply(value, target, args) as unknown,
+          name === "get",
+        );
     },
   });
 
@@ -135,8 +143,8 @@ function watchedStorage(real: DurableObjectStorage, who: Incarnation): DurableOb
             return state.storage.deleteAlarm();
           }),
       }),
-    getAlarm: () => through(who, { what: "storage.getAlarm", perform: () => real.getAlarm() }),
-    get: (name: string) => through(who, { what: `storage.get ${name}`, perform: () => real.get(name) }),
+    getAlarm: () => through(who, { what: "storage.getAlarm", perform: () => real.getAlarm(), local: true }),
+    get: (name: string) => through(who, { what: `storage.get ${name}`, perform: () => real.get(name), local: true }),
     put: (name: string, value: unknown) =>
       through(who, {
         what: `storage.put ${name}`,

@@ -28,11 +28,16 @@ export interface Flow {
   readonly name: string;
   /** Timers that come due within so many ms of the start are part of it. */
   readonly horizonMs?: number;
+  /** How far the clock moves at least, when nothing is due: an alarm may ring late, and hours of waiting pass in a few turns. */
+  readonly leapMs?: number;
   readonly prepare: (scene: Scene) => Promise<Play>;
 }
 
 export interface RunResult {
   readonly key: string;
+  /** Every call, in order. */
+  readonly calls: readonly string[];
+  /** Calls that are worth a fault: of polls that find nothing, as the last one did, the first two. */
   readonly points: readonly string[];
   /** Faults whose point never came. */
   readonly missed: number;
@@ -56,6 +61,19 @@ export async function play(flow: Flow, key: RunKey): Promise<RunResult> {
   }
 }
 
+const IDLE_POLLS = 2;
+
+function pointsOf(trace: readonly string[]): string[] {
+  const polls = new Map<string, number>();
+  return trace.filter((point) => {
+    if (!stage.idle.has(point)) return true;
+    const call = point.slice(0, point.lastIndexOf(" #"));
+    const before = polls.get(call) ?? 0;
+    polls.set(call, before + 1);
+    return before < IDLE_POLLS;
+  });
+}
+
 /** The product's own log is of no use where everything fails on purpose, but in a replay. */
 function mute(): () => void {
   if (stage.loud) return () => undefined;
@@ -69,8 +87,8 @@ async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
   const random = seeded(key.seed);
   const chance = Math.random;
   const tag = `X${(++runs).toString(36)}X`;
-  await emptyWorld();
   moveTo(stage.now + DAY_MS);
+  await emptyWorld();
   clearStage(key.faults, tag, () => random.pick(LATE_MS));
   const client = new Client(env);
   const wrong: string[] = [];
@@ -87,7 +105,7 @@ async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
         .finally(() => open--);
     }
     const horizon = stage.now + (flow.horizonMs ?? HORIZON_MS);
-    await drive({ env, client, random, finished: () => open === 0, horizon });
+    await drive({ env, client, random, finished: () => open === 0, horizon, leapMs: flow.leapMs ?? 1 });
     wrong.push(...((await check?.()) ?? []));
   } catch (error) {
     wrong.push(error instanceof Error ? error.message : String(error));
@@ -96,5 +114,11 @@ async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
   }
   for (const held of stage.held.splice(0)) held.released = true;
   wrong.push(...(await violations(env.DB, { now: stage.now })), ...(await wrongOutside(env)));
-  return { key: formatRunKey(key), points: stage.trace, missed: key.faults.length - stage.hit.size, wrong };
+  return {
+    key: formatRunKey(key),
+    calls: stage.trace,
+    points: pointsOf(stage.trace),
+    missed: key.faults.length - stage.hit.size,
+    wrong,
+  };
 }

@@ -1,5 +1,5 @@
 /** The seeded small world: the demo's people and places, and nothing else until a run brings its own parts. Emptied before each run. */
-import { applyD1Migrations, type D1Migration } from "cloudflare:test";
+import { abortAllDurableObjects, applyD1Migrations, runInDurableObject, type D1Migration } from "cloudflare:test";
 import { env as bindings } from "cloudflare:workers";
 import { DEMO_SEED, demoData, seedStatements, type DemoData } from "../../../scripts/demo-data.ts";
 import type { Env } from "../../../src/env.ts";
@@ -21,10 +21,20 @@ export async function buildWorld(): Promise<void> {
   await env.DB.batch(seedStatements(few).map(({ sql, params }) => env.DB.prepare(sql).bind(...params)));
 }
 
-/** Takes away all that a run has left. What forbids deletion (the trail is append-only) is set aside for it. */
+/**
+ * Takes away all that a run has left: rows, files, and what the relay keeps of its place in the log, since the log begins anew.
+ * What forbids deletion (the trail is append-only) is set aside for it.
+ */
 export async function emptyWorld(): Promise<void> {
   emptying ??= await emptyingStatements();
   await env.DB.batch(emptying.map((sql) => env.DB.prepare(sql)));
+  for (const bucket of [env.FILES, env.ARCHIVE]) {
+    const { objects } = await bucket.list();
+    if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+  }
+  const relay = env.RELAY.get(env.RELAY.idFromName("relay:0"));
+  await runInDurableObject(relay, (_, state) => state.storage.deleteAll());
+  await abortAllDurableObjects();
 }
 
 async function emptyingStatements(): Promise<string[]> {

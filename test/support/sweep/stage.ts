@@ -52,6 +52,8 @@ interface Stage {
   readonly hit: Set<string>;
   readonly counts: Map<string, number>;
   trace: string[];
+  /** Calls whose answer was that there is nothing, and looks of an object at its own storage. */
+  readonly idle: Set<string>;
   queues: Queued[];
   late: LateCall[];
   held: Held[];
@@ -85,6 +87,7 @@ const own = (shared[KEY] ??= {
     hit: new Set(),
     counts: new Map(),
     trace: [],
+    idle: new Set(),
     queues: [],
     late: [],
     held: [],
@@ -104,15 +107,18 @@ export const stage: Stage = own.stage;
 /** Whose code runs now: for the global `fetch`, which no environment stands before. */
 export const lives: AsyncLocalStorage<Incarnation> = own.lives;
 
-/** Clears what belongs to a run. The clock goes on, and so do objects and their alarms. */
+/** Clears what belongs to a run. The clock goes on. */
 export function clearStage(faults: readonly Fault[], tag: string, lateBy: () => number): void {
   stage.faults = new Map(faults.map(({ point, kind }) => [point, kind]));
   stage.hit.clear();
   stage.counts.clear();
   stage.trace = [];
+  stage.idle.clear();
   stage.queues = [];
   stage.late = [];
   stage.held = [];
+  stage.alarms.clear();
+  stage.objects.clear();
   stage.tag = tag;
   stage.lateBy = lateBy;
 }
@@ -156,11 +162,18 @@ async function carryOut<T>(perform: () => Promise<T>): Promise<T> {
   }
 }
 
+function isNothing(answer: unknown): boolean {
+  if (Array.isArray(answer)) return answer.length === 0;
+  return answer !== null && typeof answer === "object" && "results" in answer && isNothing(answer.results);
+}
+
 export interface Call<T> {
   readonly what: string;
   readonly perform: () => Promise<T>;
   /** The same call from the driver's own context; absent where a late one makes no difference (reads). */
   readonly later?: (env: Env) => Promise<unknown>;
+  /** A look of an object at its own storage. */
+  readonly local?: true;
   /** Calls other code of ours, whose calls are counted themselves. */
   readonly nested?: true;
 }
@@ -179,8 +192,11 @@ export async function through<T>(who: Incarnation, call: Call<T>): Promise<T> {
     return answer;
   };
   switch (fault) {
-    case undefined:
-      return alive(await perform());
+    case undefined: {
+      const answer = await perform();
+      if (call.local || isNothing(answer)) stage.idle.add(point);
+      return alive(answer);
+    }
     case "crash-before":
       who.dead = true;
       throw new Crashed(who.name);
@@ -208,10 +224,11 @@ export async function through<T>(who: Incarnation, call: Call<T>): Promise<T> {
  * A synchronous call of an object to its own storage. Nothing can overtake it, so `delayed` is as good as none; `late` is a write
  * that is reported as failed although it was made.
  */
-export function throughSync<T>(who: Incarnation, what: string, perform: () => T): T {
+export function throughSync<T>(who: Incarnation, what: string, perform: () => T, local = false): T {
   if (!who.watched || who.inTransaction) return perform();
   if (who.dead) throw new Crashed(who.name);
-  const { fault } = arrive(who, what);
+  const { point, fault } = arrive(who, what);
+  if (local) stage.idle.add(point);
   if (fault === "crash-before") {
     who.dead = true;
     throw new Crashed(who.name);

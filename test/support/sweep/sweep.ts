@@ -68,7 +68,7 @@ async function sweepFlow(flow: Flow): Promise<Report> {
   const { mode, pairs } = settings();
   const chance = seeded(20_261_124);
   const first = await play(flow, { flow: flow.name, seed: BASE_SEED, faults: [] });
-  const points = [...new Set(first.points)];
+  const { points } = first;
   const report = { points: points.length, runs: 1, pairs: 0, missed: 0, wrong: first.wrong.length > 0 ? [first] : [] };
   const note = (result: RunResult) => {
     report.runs++;
@@ -115,7 +115,7 @@ function replay(flow: Flow, text: string): void {
     stage.loud = true;
     const result = await play(flow, key);
     stage.loud = false;
-    console.info(`${result.points.length} calls, ${result.missed} faults not met`);
+    console.info(`${result.calls.length} calls, ${result.points.length} points, ${result.missed} faults not met`);
     for (const wrong of result.wrong) console.info(`violated: ${wrong}`);
     expect(result.wrong).toEqual([]);
   });
@@ -126,7 +126,7 @@ function hunt(flow: Flow, rule: string): void {
   test("some run breaks the rule", { timeout: FULL_MS }, async () => {
     const chance = seeded(7);
     const first = await play(flow, { flow: flow.name, seed: BASE_SEED, faults: [] });
-    const points = [...new Set(first.points)];
+    const { points } = first;
     const keys = [
       ...singles(flow, points, Infinity, chance),
       ...Array.from({ length: HUNT_PAIRS }, () => pairOf(flow, points, chance)),
