@@ -14,6 +14,8 @@ export const ID_PREFIXES = {
   agentRun: "run",
   notification: "ntf",
   session: "ses",
+  webhook: "whk",
+  webhookDelivery: "whd",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;
