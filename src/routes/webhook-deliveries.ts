@@ -6,10 +6,12 @@ import { replayDelivery, visibleDelivery } from "../services/webhook-replays.ts"
 import { visibleWebhook } from "../services/webhooks.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { KEY_PROBLEMS, KEYED, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { problem, refused } from "./problem.ts";
 import { deliveryDetails, deliveryView, shownDelivery } from "./webhook-views.ts";
+import { callerOf } from "./webhooks.ts";
 
 const params = z.object({ id: z.string().min(1).max(100) });
 const common = { tags: ["webhooks"], security: BEARER };
@@ -53,14 +55,15 @@ const one = createRoute({
 
 const replay = createRoute({
   ...common,
+  ...KEYED,
   method: "post",
   path: "/api/webhooks/deliveries/{id}/replay",
   description: "Delivers the event once more with the same `webhook-id`; one that is pending is tried at once.",
-  middleware: [requires("webhooks.manage")] as const,
+  middleware: [requires("webhooks.manage"), keyed] as const,
   request: { params },
   responses: {
     202: json(z.object({ delivery_id: z.string(), attempt: z.int() }), "On its way; Location says where to look"),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "CONFLICT"),
+    ...problems(...KEY_PROBLEMS, "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "CONFLICT"),
   },
 });
 
@@ -99,11 +102,15 @@ export function registerWebhookDeliveries(app: OpenAPIHono<AppEnv>): void {
     return c.json({ ...shown, event: JSON.parse(delivery.event) as Record<string, unknown> }, 200);
   });
 
-  app.openapi(replay, async (c) => {
-    const caller = { principal: c.get("principal"), trace: c.get("trace") };
-    const begun = await replayDelivery(c.get("container"), caller, c.req.valid("param").id);
-    if (!begun.ok) return refused(c, begun);
-    c.header("location", `/api/webhooks/deliveries/${begun.deliveryId}`);
-    return c.json({ delivery_id: begun.deliveryId, attempt: begun.attempt }, 202);
-  });
+  app.openapi(replay, (c) =>
+    once(
+      c,
+      (deps) => replayDelivery(deps, callerOf(c), c.req.valid("param").id),
+      ({ deliveryId, attempt }) => ({
+        status: 202,
+        location: `/api/webhooks/deliveries/${deliveryId}`,
+        body: { delivery_id: deliveryId, attempt },
+      }),
+    ),
+  );
 }

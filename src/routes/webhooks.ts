@@ -1,5 +1,6 @@
 /** Endpoints of webhooks: subscribe, look, change, rotate, test, delete. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { MAX_JSON_BYTES, WEBHOOK_ROTATION_MS } from "../config.ts";
 import type { Container } from "../container.ts";
 import { listWebhooks } from "../db/queries/webhooks.ts";
@@ -12,9 +13,11 @@ import {
   rotateSecret,
   subscribe,
   visibleWebhook,
+  type Caller,
   type WebhookDeps,
 } from "../services/webhooks.ts";
 import type { AppEnv } from "./app-env.ts";
+import { KEY_PROBLEMS, KEYED, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -29,6 +32,7 @@ const common = { tags: ["webhooks"], security: BEARER };
 
 const create = createRoute({
   ...common,
+  ...KEYED,
   method: "post",
   path: "/api/webhooks",
   description: [
@@ -36,7 +40,7 @@ const create = createRoute({
     "may hear of. Each event is POSTed as CloudEvents JSON by Standard Webhooks: verify `webhook-signature` with the",
     "`secret` of this answer, which is shown once, and drop a `webhook-id` that came before.",
   ].join(" "),
-  middleware: [requires("webhooks.manage"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  middleware: [requires("webhooks.manage"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: {
     body: {
       required: true,
@@ -54,6 +58,7 @@ const create = createRoute({
   responses: {
     201: json(withSecret, "Subscribed"),
     ...problems(
+      ...KEY_PROBLEMS,
       "BAD_JSON",
       "UNAUTHENTICATED",
       "FORBIDDEN",
@@ -137,27 +142,29 @@ const remove = createRoute({
 
 const rotate = createRoute({
   ...common,
+  ...KEYED,
   method: "post",
   path: "/api/webhooks/{id}/rotate",
   description: `A new secret. For ${WEBHOOK_ROTATION_MS / 3_600_000} h every request carries the signatures of both.`,
-  middleware: [requires("webhooks.manage")] as const,
+  middleware: [requires("webhooks.manage"), keyed] as const,
   request: { params },
   responses: {
     200: json(withSecret, "The new secret, shown once"),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "CONFLICT"),
+    ...problems(...KEY_PROBLEMS, "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "CONFLICT"),
   },
 });
 
 const test = createRoute({
   ...common,
+  ...KEYED,
   method: "post",
   path: "/api/webhooks/{id}/test",
   description: "Sends an event of type `WebhookTest` to this endpoint alone.",
-  middleware: [requires("webhooks.manage")] as const,
+  middleware: [requires("webhooks.manage"), keyed] as const,
   request: { params },
   responses: {
     202: json(z.object({ delivery_id: z.string() }), "On its way; Location says where to look"),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "CONFLICT"),
+    ...problems(...KEY_PROBLEMS, "UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "CONFLICT"),
   },
 });
 
@@ -169,14 +176,22 @@ function webhookDeps(container: Container): WebhookDeps {
   };
 }
 
+export function callerOf(c: Context<AppEnv>): Caller {
+  return { principal: c.get("principal"), trace: c.get("trace") };
+}
+
 export function registerWebhooks(app: OpenAPIHono<AppEnv>): void {
-  app.openapi(create, async (c) => {
-    const deps = webhookDeps(c.get("container"));
-    const made = await subscribe(deps, { principal: c.get("principal"), trace: c.get("trace") }, c.req.valid("json"));
-    if (!made.ok) return refused(c, made);
-    c.header("location", `/api/webhooks/${made.webhook.id}`);
-    return c.json({ ...shownWebhook(made.webhook, isoNow(deps)), secret: made.webhook.secret }, 201);
-  });
+  app.openapi(create, (c) =>
+    once(
+      c,
+      (deps) => subscribe(webhookDeps(deps), callerOf(c), c.req.valid("json")),
+      ({ webhook }) => ({
+        status: 201,
+        location: `/api/webhooks/${webhook.id}`,
+        body: { ...shownWebhook(webhook, isoNow(c.get("container"))), secret: webhook.secret },
+      }),
+    ),
+  );
 
   app.openapi(list, async (c) => {
     const [container, principal] = [c.get("container"), c.get("principal")];
@@ -193,30 +208,35 @@ export function registerWebhooks(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(change, async (c) => {
     const deps = webhookDeps(c.get("container"));
-    const caller = { principal: c.get("principal"), trace: c.get("trace") };
-    const changed = await changeWebhook(deps, caller, c.req.valid("param").id, c.req.valid("json"));
+    const changed = await changeWebhook(deps, callerOf(c), c.req.valid("param").id, c.req.valid("json"));
     return changed.ok ? c.json(shownWebhook(changed.webhook, isoNow(deps)), 200) : refused(c, changed);
   });
 
   app.openapi(remove, async (c) => {
-    const caller = { principal: c.get("principal"), trace: c.get("trace") };
-    const deleted = await deleteWebhook(webhookDeps(c.get("container")), caller, c.req.valid("param").id);
+    const deleted = await deleteWebhook(webhookDeps(c.get("container")), callerOf(c), c.req.valid("param").id);
     return deleted.ok ? untyped(c.body(null, 204)) : refused(c, deleted);
   });
 
-  app.openapi(rotate, async (c) => {
-    const deps = webhookDeps(c.get("container"));
-    const caller = { principal: c.get("principal"), trace: c.get("trace") };
-    const rotated = await rotateSecret(deps, caller, c.req.valid("param").id);
-    if (!rotated.ok) return refused(c, rotated);
-    return c.json({ ...shownWebhook(rotated.webhook, isoNow(deps)), secret: rotated.webhook.secret }, 200);
-  });
+  app.openapi(rotate, (c) =>
+    once(
+      c,
+      (deps) => rotateSecret(webhookDeps(deps), callerOf(c), c.req.valid("param").id),
+      ({ webhook }) => ({
+        status: 200,
+        body: { ...shownWebhook(webhook, isoNow(c.get("container"))), secret: webhook.secret },
+      }),
+    ),
+  );
 
-  app.openapi(test, async (c) => {
-    const caller = { principal: c.get("principal"), trace: c.get("trace") };
-    const begun = await sendTest(c.get("container"), caller, c.req.valid("param").id);
-    if (!begun.ok) return refused(c, begun);
-    c.header("location", `/api/webhooks/deliveries/${begun.deliveryId}`);
-    return c.json({ delivery_id: begun.deliveryId }, 202);
-  });
+  app.openapi(test, (c) =>
+    once(
+      c,
+      (deps) => sendTest(deps, callerOf(c), c.req.valid("param").id),
+      ({ deliveryId }) => ({
+        status: 202,
+        location: `/api/webhooks/deliveries/${deliveryId}`,
+        body: { delivery_id: deliveryId },
+      }),
+    ),
+  );
 }

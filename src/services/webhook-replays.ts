@@ -24,7 +24,9 @@ export async function replayDelivery(deps: ServiceDeps, caller: Caller, id: stri
   if (endpoint.state !== "active") return refuse("CONFLICT", `its endpoint is ${endpoint.state}`);
   const at = isoNow(deps);
   const attempt = delivery.attempts + 1;
+  const done: Begun = { ok: true, deliveryId: id, attempt };
   const committed = await deps.commit({
+    answers: done,
     trace: caller.trace,
     writes: [restartDelivery(delivery, at)],
     audit: [
@@ -39,7 +41,7 @@ export async function replayDelivery(deps: ServiceDeps, caller: Caller, id: stri
     events: [webhookDue(endpoint, { id, attempt, at })],
   });
   if (!committed.ok) return refuse("CONFLICT", "it was just tried: read it again");
-  return { ok: true, deliveryId: id, attempt };
+  return done;
 }
 
 function standing({ id, state, attempts }: DeliveryRow) {
@@ -63,7 +65,9 @@ export async function sendTest(deps: ServiceDeps, caller: Caller, webhookId: str
     datacontenttype: "application/json",
     data: { webhook_id: webhookId, sent_by: caller.principal.subject, timestamp: at },
   };
+  const done: Begun = { ok: true, deliveryId: id, attempt: 1 };
   await deps.commit({
+    answers: done,
     trace: caller.trace,
     writes: [insertDelivery({ id, webhookId, eventId, type: event.type, event: JSON.stringify(event), at })],
     audit: [
@@ -76,5 +80,5 @@ export async function sendTest(deps: ServiceDeps, caller: Caller, webhookId: str
     ],
     events: [webhookDue(webhook, { id, attempt: 1, at })],
   });
-  return { ok: true, deliveryId: id, attempt: 1 };
+  return done;
 }

@@ -64,7 +64,9 @@ export async function subscribe(deps: WebhookDeps, caller: Caller, wanted: Subsc
     secret: secretOf(deps.randomBytes(SECRET_BYTES)),
     at: isoNow(deps),
   });
+  const done: Changed = { ok: true, webhook };
   const committed = await deps.commit({
+    answers: done,
     trace: caller.trace,
     writes: [insertWebhook(webhook, WEBHOOKS_PER_OWNER)],
     audit: [
@@ -77,7 +79,7 @@ export async function subscribe(deps: WebhookDeps, caller: Caller, wanted: Subsc
     ],
   });
   if (!committed.ok) return refuse("CONFLICT", `you have ${WEBHOOKS_PER_OWNER} endpoints: delete one first`);
-  return { ok: true, webhook };
+  return done;
 }
 
 export interface WebhookPatch {
@@ -148,7 +150,10 @@ async function applied(
   if (!found.ok) return found;
   const change = changeOf(found.webhook);
   const at = isoNow(deps);
+  const changed = { ...found.webhook, ...change, version: found.webhook.version + 1, updatedAt: at };
+  const done: Changed = { ok: true, webhook: changed };
   const committed = await deps.commit({
+    answers: done,
     trace: caller.trace,
     writes: [updateWebhook(found.webhook, change, at)],
     audit: [
@@ -157,12 +162,12 @@ async function applied(
         action,
         subject: `webhook/${id}`,
         before: shown(found.webhook),
-        after: shown({ ...found.webhook, ...change }),
+        after: shown(changed),
       },
     ],
   });
   if (!committed.ok) return refuse("CONFLICT", "it was changed by someone else just now: read it again");
-  return { ok: true, webhook: { ...found.webhook, ...change, version: found.webhook.version + 1, updatedAt: at } };
+  return done;
 }
 
 /** What the trail may hold: never a secret. */
