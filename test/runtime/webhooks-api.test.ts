@@ -420,7 +420,7 @@ describe("an address inside of a network, in production", () => {
           "idempotency-key": crypto.randomUUID(),
         },
         body: JSON.stringify(body),
-      }) as Parameters<typeof worker.fetch>[0],
+      }),
       production(),
       ctx,
     );

@@ -250,7 +250,7 @@ describe("a receiver that misbehaves", () => {
       const all = await deliveriesOf(endpoint);
       return all.every(({ state }) => state === "failed") ? all : null;
     });
-    expect(ended.map(({ last_error: error }) => error).toSorted()).toEqual([
+    expect(ended.map(({ last_error: error }) => error ?? "").toSorted()).toEqual([
       expect.stringContaining("410"),
       "the endpoint is disabled",
     ]);

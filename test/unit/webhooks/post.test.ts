@@ -72,7 +72,10 @@ describe("the answer", () => {
     let pulled = 0;
     let cancelled = false;
     const endless = new ReadableStream<Uint8Array>({
-      pull: (controller) => void (pulled++, controller.enqueue(new Uint8Array(1024))),
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(1024));
+      },
       cancel: () => void (cancelled = true),
     });
     expect(await send(() => Promise.resolve(new Response(endless)))).toBe(200);
