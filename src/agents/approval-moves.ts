@@ -13,6 +13,7 @@ import type { AnyEventDraft } from "../db/unit-of-work.ts";
 import { approversNeeded } from "../domain/approval-level.ts";
 import { approvalPayload } from "../domain/approval-payload.ts";
 import type { Chain, ChainStep, RequestContext } from "../domain/request-context.ts";
+import { eventsOfAsk } from "../services/approval-asks.ts";
 import { isoNow } from "../services/deps.ts";
 import { byAgent, mustHave } from "./by-agent.ts";
 import { endWith } from "./ending.ts";
@@ -49,7 +50,7 @@ export async function askFirst(
   const ask = first?.asked;
   return {
     change: { status: "awaiting_approval", payloadHash, context: JSON.stringify(context) },
-    writes: [insertSteps(request.id, payloadHash, rows)],
+    writes: [insertSteps({ kind: "request", id: request.id }, payloadHash, rows)],
     audit: first ? [askedAudit(loaded, first.step)] : [],
     events: first && ask ? askEvents(deps, loaded, first.id, ask.section) : [],
     agents: ask ? [ask.trace] : [],
@@ -107,25 +108,9 @@ function askedAudit(loaded: Loaded, step: ChainStep) {
   );
 }
 
-/** ApprovalRequested, and the timers of the step: reminders, and the due time after which it is escalated. */
 function askEvents(deps: OrchestratorDeps, { request }: Loaded, stepId: string, ask: Ask): AnyEventDraft[] {
   const base = { subject: `request/${request.id}`, region: request.region, sequence: request.version + 1 };
-  const timestamp = isoNow(deps);
-  const timer = { request_id: request.id, step_id: stepId, timestamp };
-  return [
-    {
-      type: "ApprovalRequested",
-      ...base,
-      data: { ...timer, approver: ask.approver, rule: ask.rule, due_at: ask.dueAt },
-    },
-    ...ask.remindAt.map((at): AnyEventDraft => ({
-      type: "ApprovalReminderDue",
-      ...base,
-      data: timer,
-      notBefore: Date.parse(at),
-    })),
-    { type: "ApprovalDue", ...base, data: timer, notBefore: Date.parse(ask.dueAt) },
-  ];
+  return eventsOfAsk(base, { about: { request_id: request.id }, stepId, at: isoNow(deps), ...ask });
 }
 
 /** A step that is due without a decision: asked of someone else, left to the others, or held in sight. Never approved. */
@@ -183,7 +168,7 @@ export async function dueMove(deps: OrchestratorDeps, loaded: Loaded, stepId: st
   };
   return {
     change: { status: "awaiting_approval" },
-    writes: [closeAsEscalated(due.id, at), insertSteps(request.id, due.payloadHash, [row])],
+    writes: [closeAsEscalated(due.id, at), insertSteps({ kind: "request", id: request.id }, due.payloadHash, [row])],
     audit,
     events: [
       {

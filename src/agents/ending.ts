@@ -52,7 +52,7 @@ export async function endWith(
   return {
     change: { status: ending.status, reason: ending.reason, ...(context ? { context: JSON.stringify(context) } : {}) },
     writes: [
-      voidOpenSteps(request.id, at),
+      voidOpenSteps({ kind: "request", id: request.id }, at),
       insertResponse({ id: responseId, requestId: request.id, outcome: ending.status, body: JSON.stringify(body), at }),
     ],
     audit: [told],

@@ -2,23 +2,17 @@
  * RegionalApprover: asks the people of the chain one after another, each with a due time and reminders before it, and
  * escalates a step that was not decided in time. It never decides itself, and silence never approves.
  */
-import { APPROVAL_DUE_MS, APPROVAL_REMINDERS } from "../config.ts";
 import { nextEscalation, type DueStep, type Escalation } from "../domain/approval-escalation.ts";
 import type { ApprovalPerson } from "../domain/policy.ts";
 import type { ChainStep, RequestContext } from "../domain/request-context.ts";
+import { timesOfAsk, type AskTimes } from "../services/ask-times.ts";
 import type { AgentResult } from "./agent-trace.ts";
 
-export interface Ask {
+export interface Ask extends AskTimes {
   readonly position: number;
   readonly approver: string;
   readonly rule: string;
-  readonly askedAt: string;
-  readonly dueAt: string;
-  /** When to remind, before `dueAt`. */
-  readonly remindAt: readonly string[];
 }
-
-const iso = (ms: number) => new Date(ms).toISOString();
 
 /** Asks one step. `now` is ms since the epoch; the due time is exactly APPROVAL_DUE_MS later. */
 export function askApprover(context: RequestContext, step: ChainStep, now: number): AgentResult<Ask> {
@@ -26,9 +20,7 @@ export function askApprover(context: RequestContext, step: ChainStep, now: numbe
     position: step.position,
     approver: step.approver,
     rule: step.rule,
-    askedAt: iso(now),
-    dueAt: iso(now + APPROVAL_DUE_MS),
-    remindAt: APPROVAL_REMINDERS.map((share) => iso(now + Math.round(APPROVAL_DUE_MS * share))),
+    ...timesOfAsk(now),
   };
   return {
     section,

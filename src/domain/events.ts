@@ -7,12 +7,14 @@ import { z } from "zod";
 
 const timestamp = z.iso.datetime();
 const id = z.string().min(1).max(200);
+/** What an approval step is about: a request or a command, exactly one. */
+const approved = { request_id: id.optional(), command_id: id.optional() };
 
 /** Data of the events that devices, webhooks and subscribers see. */
 export const EVENT_DATA = {
   RequestUploaded: z.object({ request_id: id, device_id: id, timestamp }),
   StatusChanged: z.object({
-    kind: z.enum(["request", "order"]),
+    kind: z.enum(["request", "order", "command"]),
     id,
     from: z.string(),
     to: z.string(),
@@ -53,19 +55,20 @@ export const EVENT_DATA = {
     reason: z.string(),
     timestamp,
     device_id: id.optional(),
+    discrepancy_id: id.optional(),
   }),
   ApprovalRequested: z.object({
-    request_id: id,
+    ...approved,
     step_id: id,
     approver: id,
     rule: z.string(),
     due_at: timestamp,
     timestamp,
   }),
-  ApprovalReminder: z.object({ request_id: id, step_id: id, approver: id, due_at: timestamp, timestamp }),
-  ApprovalEscalated: z.object({ request_id: id, step_id: id, from: id, to: id, timestamp }),
+  ApprovalReminder: z.object({ ...approved, step_id: id, approver: id, due_at: timestamp, timestamp }),
+  ApprovalEscalated: z.object({ ...approved, step_id: id, from: id, to: id, timestamp }),
   ApprovalDecided: z.object({
-    request_id: id,
+    ...approved,
     step_id: id,
     approver: id,
     decision: z.enum(["approve", "reject"]),
@@ -85,6 +88,18 @@ export const EVENT_DATA = {
     reference: z.string(),
     timestamp,
   }),
+  DiscrepancyFound: z.object({
+    discrepancy_id: id,
+    command_id: id,
+    kind: z.enum(["shortage", "count", "stale", "not_approved"]),
+    device_id: id,
+    sku: id,
+    location: id,
+    bin: z.string(),
+    expected: z.int().nonnegative(),
+    found: z.int().nonnegative(),
+    timestamp,
+  }),
   CircuitOpened: z.object({ dependency: id, timestamp }),
   CircuitClosed: z.object({ dependency: id, timestamp }),
   ImportCompleted: z.object({ kind: z.string(), rows: z.int(), timestamp }),
@@ -92,11 +107,10 @@ export const EVENT_DATA = {
 
 /** Data of timers: outbox rows with `not_before`, written in the batch of the state that they guard. */
 export const TIMER_DATA = {
-  ApprovalReminderDue: z.object({ request_id: id, step_id: id, timestamp }),
-  ApprovalDue: z.object({ request_id: id, step_id: id, timestamp }),
+  ApprovalReminderDue: z.object({ ...approved, step_id: id, timestamp }),
+  ApprovalDue: z.object({ ...approved, step_id: id, timestamp }),
   ReservationDue: z.object({ order_id: id, timestamp }),
   CacheDropDue: z.object({ keys: z.array(z.string()).min(1), timestamp }),
-  WebhookDue: z.object({ delivery_id: id, attempt: z.int().positive(), timestamp }),
 } as const;
 
 export type EventType = keyof typeof EVENT_DATA;
@@ -105,11 +119,6 @@ export type MessageType = EventType | TimerType;
 
 const MESSAGE_DATA = { ...EVENT_DATA, ...TIMER_DATA };
 export type DataOf<T extends MessageType> = z.output<(typeof MESSAGE_DATA)[T]>;
-
-/** True of what others may see; timers are our own. */
-export function isEventType(type: string): type is EventType {
-  return Object.hasOwn(EVENT_DATA, type);
-}
 
 export const MESSAGE_TYPES = Object.keys(MESSAGE_DATA) as MessageType[];
 

@@ -13,9 +13,8 @@ export const ID_PREFIXES = {
   ballot: "bal",
   agentRun: "run",
   notification: "ntf",
+  discrepancy: "dsc",
   session: "ses",
-  webhook: "whk",
-  webhookDelivery: "whd",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -10,6 +10,7 @@ import { registerAudit } from "./audit.ts";
 import { registerAuth } from "./auth.ts";
 import { registerCommands } from "./commands.ts";
 import { registerDevices } from "./devices.ts";
+import { registerDiscrepancies } from "./discrepancies.ts";
 import { registerDocs } from "./docs.ts";
 import { registerHealth } from "./health.ts";
 import { registerImports } from "./imports.ts";
@@ -24,8 +25,6 @@ import { onError, problem } from "./problem.ts";
 import { registerRequests } from "./requests.ts";
 import { registerStock } from "./stock.ts";
 import { registerUploads } from "./uploads.ts";
-import { registerWebhookDeliveries } from "./webhook-deliveries.ts";
-import { registerWebhooks } from "./webhooks.ts";
 
 export function createApp(): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
@@ -67,6 +66,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerParts(app);
   registerStock(app);
   registerCommands(app);
+  registerDiscrepancies(app);
   registerRequests(app);
   registerUploads(app);
   registerApprovals(app);
@@ -75,8 +75,6 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerDevices(app);
   registerNotifications(app);
   registerImports(app);
-  registerWebhooks(app);
-  registerWebhookDeliveries(app);
   registerOps(app);
   registerAudit(app);
   registerDocs(app);

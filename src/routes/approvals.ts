@@ -3,12 +3,28 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_JSON_BYTES } from "../config.ts";
 import { listPending } from "../db/queries/approvals.ts";
 import { decideApproval } from "../services/approvals.ts";
+import { stockApprovalOf } from "../services/command-answers.ts";
 import type { AppEnv } from "./app-env.ts";
 import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { requestSummary, summaryView } from "./request-views.ts";
+
+/** A change of stock that waits for approval: exactly what would be done. One of `request` and `command` is set. */
+const stockApprovalView = z.object({
+  command_id: z.string(),
+  type: z.string(),
+  sku: z.string(),
+  location: z.string(),
+  bin: z.string(),
+  change: z.int(),
+  unit_price: z.int(),
+  value: z.int(),
+  currency: z.string(),
+  rule: z.string(),
+  reason: z.string(),
+});
 
 const mine = createRoute({
   method: "get",
@@ -25,7 +41,8 @@ const mine = createRoute({
             rule: z.string(),
             payload_hash: z.string(),
             due_at: z.string().nullable(),
-            request: summaryView,
+            request: summaryView.nullable(),
+            command: stockApprovalView.nullable(),
           }),
         ),
         meta: z.object({ count: z.int() }),
@@ -62,7 +79,12 @@ const decide = createRoute({
   },
   responses: {
     200: json(
-      z.object({ step_id: z.string(), request_id: z.string(), state: z.enum(["approved", "rejected"]) }),
+      z.object({
+        step_id: z.string(),
+        request_id: z.string().optional(),
+        command_id: z.string().optional(),
+        state: z.enum(["approved", "rejected"]),
+      }),
       "Decided",
     ),
     ...problems(
@@ -83,12 +105,13 @@ const decide = createRoute({
 export function registerApprovals(app: OpenAPIHono<AppEnv>): void {
   app.openapi(mine, async (c) => {
     const rows = await listPending(c.get("container").db, c.get("principal").subject);
-    const data = rows.map(({ step, request }) => ({
+    const data = rows.map(({ step, request, command }) => ({
       id: step.id,
       rule: step.rule,
       payload_hash: step.payloadHash,
       due_at: step.dueAt,
-      request: requestSummary(request),
+      request: request ? requestSummary(request) : null,
+      command: command ? stockApprovalOf(command) : null,
     }));
     return c.json({ data, meta: { count: data.length } }, 200);
   });
@@ -99,7 +122,7 @@ export function registerApprovals(app: OpenAPIHono<AppEnv>): void {
     return once(
       c,
       (deps) => decideApproval(deps, c.get("principal"), id, { decision, payloadHash, reason }, c.get("trace")),
-      ({ requestId, state }) => ({ status: 200, body: { step_id: id, request_id: requestId, state } }),
+      ({ about, state }) => ({ status: 200, body: { step_id: id, [`${about.kind}_id`]: about.id, state } }),
     );
   });
 }

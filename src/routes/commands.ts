@@ -1,10 +1,12 @@
 /** Commands: accepted with 202, executed from the queue; `GET` tells what became of them. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_JSON_BYTES } from "../config.ts";
+import { MAX_JSON_BYTES, MAX_REPLAY_COMMANDS } from "../config.ts";
 import type { Container } from "../container.ts";
 import { findCommand, type CommandRow } from "../db/queries/commands.ts";
 import type { Principal } from "../domain/identity.ts";
-import { acceptCommand } from "../services/commands.ts";
+import { acceptCommand } from "../services/command-acceptance.ts";
+import { resultOf } from "../services/command-answers.ts";
+import { replayCommands } from "../services/command-replay.ts";
 import { commandSchema } from "../services/commands/kinds.ts";
 import type { AppEnv } from "./app-env.ts";
 import { keyedUnless, KEY_PROBLEMS, requiredKey } from "./idempotency.ts";
@@ -21,6 +23,17 @@ const commandView = z.object({
   result: z.record(z.string(), z.unknown()).nullable(),
   created_at: z.string(),
   finished_at: z.string().nullable(),
+  device_sequence: z.int().nullable(),
+});
+
+const answerView = z.object({
+  id: z.string().nullable(),
+  device_sequence: z.int().nullable(),
+  status: z.enum(["accepted", "applied", "awaiting_approval", "rejected", "failed"]),
+  duplicate: z.literal(true).optional(),
+  code: z.string().optional(),
+  reason: z.string().optional(),
+  data: z.record(z.string(), z.unknown()).optional(),
 });
 
 const send = createRoute({
@@ -42,6 +55,47 @@ const send = createRoute({
       "FORBIDDEN",
       "VALIDATION",
       "UNKNOWN_REFERENCE",
+      "CONFLICT",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
+  },
+});
+
+const replay = createRoute({
+  method: "post",
+  path: "/api/commands/replay",
+  tags: ["commands"],
+  security: BEARER,
+  middleware: [requires("commands.replay"), bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  ...keyedUnless("each command has an `id`, which is then its key"),
+  request: {
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z.strictObject({
+            commands: z
+              .array(z.unknown())
+              .min(1)
+              .max(MAX_REPLAY_COMMANDS)
+              .openapi({ description: "Commands with `id` and `device_sequence`, in the order of their numbers" }),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: json(
+      z.object({ data: z.array(answerView), meta: z.object({ count: z.int(), next_device_sequence: z.int() }) }),
+      "How each command stands, in the order sent; send the same again to learn what became of the `accepted` ones",
+    ),
+    ...problems(
+      ...KEY_PROBLEMS,
+      "BAD_JSON",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "VALIDATION",
       "PAYLOAD_TOO_LARGE",
       "UNSUPPORTED_MEDIA_TYPE",
     ),
@@ -80,6 +134,16 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     );
   });
 
+  app.openapi(replay, async (c) => {
+    const { commands } = c.req.valid("json");
+    const key = c.req.header("idempotency-key");
+    if (key !== undefined || !commands.every(hasId)) requiredKey(key);
+    const replayed = await replayCommands(c.get("container"), c.get("principal"), commands, c.get("trace"));
+    if (!replayed.ok) return refused(c, replayed);
+    const { answers, next } = replayed;
+    return c.json({ data: [...answers], meta: { count: answers.length, next_device_sequence: next } }, 200);
+  });
+
   app.openapi(one, async (c) => {
     const principal = c.get("principal");
     const row = await findCommand(c.get("container").db, c.req.valid("param").id);
@@ -96,14 +160,19 @@ async function idOf(container: Container, { kind, subject }: Principal, key: str
   return `cmd_${(await container.sha256(`${kind}:${subject}:${key}`)).slice(0, 32)}`;
 }
 
+function hasId(command: unknown): boolean {
+  return typeof (command as { readonly id?: unknown } | null)?.id === "string";
+}
+
 function view(row: CommandRow) {
   return {
     id: row.id,
     type: row.type,
     state: row.state,
     reason: row.reason,
-    result: row.result === null ? null : (JSON.parse(row.result) as Record<string, unknown>),
+    result: resultOf(row),
     created_at: row.createdAt,
     finished_at: row.finishedAt,
+    device_sequence: row.deviceSequence,
   };
 }

@@ -1,7 +1,9 @@
 /** Tells people: one in-app row per event and recipient, in the batch of the done bit, so none is told twice. */
+import { findCommand } from "../db/queries/commands.ts";
 import { insertNotification } from "../db/queries/notifications.ts";
-import { listManagers } from "../db/queries/people.ts";
+import { listKeepers, listManagers } from "../db/queries/people.ts";
 import { findRequest } from "../db/queries/requests.ts";
+import { actorOfSender } from "../domain/commands.ts";
 import type { Message } from "../domain/events.ts";
 import { isoNow, type ServiceDeps } from "../services/deps.ts";
 import { commitEffect, type Delivery } from "./delivery.ts";
@@ -31,17 +33,22 @@ export async function notify(deps: ServiceDeps, delivery: Delivery): Promise<voi
 async function noticeOf(deps: ServiceDeps, { message, region }: Delivery): Promise<Notice> {
   switch (message.type) {
     case "ApprovalRequested":
-      return toApprover(message.data.approver, `Please decide on ${message.data.request_id}`, message.data.request_id);
+      return toApprover(message.data, message.data.approver, (id) => `Please decide on ${id}`);
     case "ApprovalReminder":
-      return toApprover(
-        message.data.approver,
-        `Reminder: ${message.data.request_id} waits for you`,
-        message.data.request_id,
-      );
+      return toApprover(message.data, message.data.approver, (id) => `Reminder: ${id} waits for you`);
     case "ApprovalEscalated":
-      return toApprover(message.data.to, `${message.data.request_id} was escalated to you`, message.data.request_id);
+      return toApprover(message.data, message.data.to, (id) => `${id} was escalated to you`);
     case "ApprovalDecided":
-      return toRequester(deps, message.data.request_id, `${message.data.approver}: ${message.data.decision}`);
+      return toAsker(deps, message.data, `${message.data.approver}: ${message.data.decision}`);
+    case "DiscrepancyFound": {
+      const { discrepancy_id: id, location, bin, sku, expected, found } = message.data;
+      const keepers = await listKeepers(deps.db, location);
+      return {
+        recipients: [...keepers.map((person) => person.id), ...(await regionManagers(deps, region))],
+        title: `${sku} in ${bin} at ${location}: the books say ${expected}, a scan says ${found}`,
+        link: `/api/discrepancies/${id}`,
+      };
+    }
     case "ResponseCreated":
       return toRequester(deps, message.data.request_id, `Your request is ${message.data.outcome}`);
     case "StatusChanged":
@@ -59,8 +66,24 @@ function errorTitle(message: Extract<Message, { type: "ErrorOccurred" }>): strin
   return `${message.data.code} at ${message.data.kind} ${message.data.id}: ${message.data.message}`.slice(0, 300);
 }
 
-function toApprover(recipient: string, title: string, requestId: string): Notice {
-  return { recipients: [recipient], title, link: `/api/requests/${requestId}` };
+interface About {
+  readonly request_id?: string | undefined;
+  readonly command_id?: string | undefined;
+}
+
+function toApprover(about: About, recipient: string, title: (id: string) => string): Notice {
+  const id = about.request_id ?? about.command_id ?? "";
+  const link = about.command_id === undefined ? `/api/requests/${id}` : `/api/commands/${id}`;
+  return { recipients: [recipient], title: title(id), link };
+}
+
+/** Whoever asked for what was decided on. */
+async function toAsker(deps: ServiceDeps, about: About, title: string): Promise<Notice> {
+  const { command_id: commandId } = about;
+  if (commandId === undefined) return toRequester(deps, about.request_id ?? "", title);
+  const command = await findCommand(deps.db, commandId);
+  const recipients = command ? [actorOfSender(command.sender).id] : [];
+  return { recipients, title, link: `/api/commands/${commandId}` };
 }
 
 async function toRequester(deps: ServiceDeps, requestId: string, title: string): Promise<Notice> {

@@ -4,7 +4,8 @@ import { findDevicePrincipal, findPersonPrincipal } from "../db/queries/people.t
 import type { CommandFrame, ResultFrame } from "../domain/hub/frames.ts";
 import type { HubIdentity } from "../domain/hub/routing.ts";
 import type { Env } from "../env.ts";
-import { acceptCommand } from "../services/commands.ts";
+import { acceptCommand } from "../services/command-acceptance.ts";
+import { answerOf } from "../services/command-answers.ts";
 import { commandSchema } from "../services/commands/kinds.ts";
 
 export async function commandOverSocket(
@@ -21,7 +22,8 @@ export async function commandOverSocket(
     code,
     reason,
   });
-  const parsed = commandSchema.safeParse({ id: frame.id, type: frame.command, data: frame.data });
+  const { id, command: type, data, type: _frame, ...numbering } = frame;
+  const parsed = commandSchema.safeParse({ id, type, data, ...numbering });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     return rejected("VALIDATION", `${issue?.path.join("/") || "command"}: ${issue?.message ?? "is wrong"}`);
@@ -29,10 +31,7 @@ export async function commandOverSocket(
   const principal = await principalOf(container, identity);
   if (!principal) return rejected("UNAUTHENTICATED", "you are not known any more");
   const accepted = await acceptCommand(container, principal, parsed.data, container.newTrace());
-  if (!accepted.ok) return rejected(accepted.code, accepted.reason);
-  const { row } = accepted;
-  const status = row.state === "dead" ? "failed" : row.state;
-  return { type: "result", id: row.id, status, ...(row.reason === null ? {} : { reason: row.reason }) };
+  return { type: "result", ...answerOf(frame.id, accepted) };
 }
 
 function principalOf({ db }: Container, { device_type: type, device_id: id }: HubIdentity) {

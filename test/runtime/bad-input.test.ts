@@ -16,6 +16,24 @@ beforeEach(async () => {
 
 const JSON_TYPE = { "content-type": "application/json" };
 
+/** The one route that answers each part of its body by itself; its command is right but for the device. */
+const REPLAY = {
+  who: "truck-001",
+  path: "/api/commands/replay",
+  body: {
+    commands: [
+      {
+        id: "cmd_never_2",
+        type: "UpdateInventory",
+        device_sequence: 1,
+        device_time: "2026-11-01T08:00:00Z",
+        seen_version: 1,
+        data: { device_id: "truck-999", sku: "PUMP-001", quantity_change: 1, location: "Bin-A-12", reason: "x" },
+      },
+    ],
+  },
+} as const;
+
 /** Every route that reads a JSON body, who may call it, and a body that is right but for a name that doesn't exist. */
 const WRITES = [
   {
@@ -58,6 +76,11 @@ const WRITES = [
     who: "manager-north",
     path: "/api/approvals/stp_none/decision",
     body: { decision: "approve", payload_hash: "0".repeat(64), reason: "x" },
+  },
+  {
+    who: "ops",
+    path: "/api/discrepancies/stp_none/resolve",
+    body: { resolution: "recount", counted: 1, note: "x" },
   },
   {
     who: "truck-001",
@@ -190,7 +213,36 @@ describe("a body", () => {
       const { content = {} } = (operation as { requestBody?: { content?: object } }).requestBody ?? {};
       return "application/json" in content && path !== "/api/uploads" ? [path.replace("{id}", "stp_none")] : [];
     });
-    expect([...new Set(WRITES.map(({ path }) => path))].toSorted()).toEqual(paths.toSorted());
+    const known = [...new Set(WRITES.map(({ path }) => path)), REPLAY.path];
+    expect(known.toSorted()).toEqual(paths.toSorted());
+  });
+
+  it("that carries many commands has each bad one refused by itself, and nothing of it is written", async ({
+    expect,
+  }) => {
+    const { who, path, body } = REPLAY;
+    let sent = 0;
+    for (const [name, text] of Object.entries(BAD_VALUES)) {
+      for (const { json, pointer } of bodiesWith(body, text)) {
+        const answer = await as(who, "POST", path, json, JSON_TYPE);
+        sent++;
+        if (answer.status !== 200) {
+          expectRefusal(expect, answer, `${path} ${pointer} = ${name}`);
+          continue;
+        }
+        const answers: { status: string; code: string; reason: string }[] = answer.body.data;
+        expect(answers.map((one) => [pointer, name, one.status])).toEqual(
+          answers.map(() => [pointer, name, "rejected"]),
+        );
+        for (const { code, reason } of answers)
+          expect([code, reason]).toEqual([expect.any(String), expect.any(String)]);
+      }
+    }
+    expect(sent).toBeGreaterThan(100);
+    for (const text of ["{", "", "[1,", "{}{}", "<xml/>"]) {
+      expectProblem(expect, await as(who, "POST", path, text, JSON_TYPE), 400, "BAD_JSON");
+    }
+    expect(await countRows()).toEqual(before);
   });
 
   it("that is no JSON is 400, of another type 415, right but for a name 4xx; nothing is written", async ({

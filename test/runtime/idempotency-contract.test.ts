@@ -16,6 +16,7 @@ const NAMED_BY_BODY: Readonly<Record<string, object>> = {
     type: "UpdateInventory",
     data: { device_id: "warehouse-01", sku: "PUMP-001", quantity_change: 1, location: "Bin-B-03" },
   },
+  "/api/commands/replay": { commands: [{ type: "UpdateInventory", data: {} }] },
 };
 
 const PERSONAS = ["admin", "ops", "manager-north", "manager-national", "tech-north", "keeper-03", "truck-001"];

@@ -207,6 +207,18 @@ const SAMPLES: { readonly [T in MessageType]: DataOf<T> } = {
     reason: "too few",
     timestamp: at,
   },
+  DiscrepancyFound: {
+    discrepancy_id: "dsc_1",
+    command_id: "cmd_1",
+    kind: "shortage",
+    device_id: "truck-001",
+    sku: "BK-1",
+    location: "truck-001",
+    bin: "A1",
+    expected: 1,
+    found: 3,
+    timestamp: at,
+  },
   ApprovalRequested: {
     request_id: "req_1",
     step_id: "s_1",
@@ -246,7 +258,6 @@ const SAMPLES: { readonly [T in MessageType]: DataOf<T> } = {
   ApprovalDue: { request_id: "req_1", step_id: "s_1", timestamp: at },
   ReservationDue: { order_id: "ord_1", timestamp: at },
   CacheDropDue: { keys: ["parts:BK-1"], timestamp: at },
-  WebhookDue: { delivery_id: "whd_1", attempt: 1, timestamp: at },
 };
 
 describe("the schemas of event data", () => {

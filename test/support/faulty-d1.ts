@@ -12,7 +12,7 @@ export type FaultKind =
   | "held";
 
 export interface Fault {
-  /** A parameter of the batch's first statement: the inbox id of a saga's step. */
+  /** A parameter of the batch's first statement, or a value in its list of rows: the inbox id of a saga's step, a command's id. */
   readonly marker: string;
   readonly kind: FaultKind;
   /** How many such batches; by default every one. */
@@ -35,6 +35,12 @@ export interface FaultyD1 {
   readonly release: (db: D1Database) => Promise<string[]>;
 }
 
+/** Bulk writes carry their rows as one JSON list. */
+function names(param: unknown, marker: string): boolean {
+  if (typeof param !== "string" || !param.startsWith("[")) return param === marker;
+  return param.includes(JSON.stringify(marker));
+}
+
 export function faultyD1(...faults: readonly Fault[]): FaultyD1 {
   const counts = new Map<string, number>();
   const held: Statement[][] = [];
@@ -54,7 +60,7 @@ export function faultyD1(...faults: readonly Fault[]): FaultyD1 {
 
   const faultOf = (statements: readonly Statement[]): Fault | undefined =>
     faults.find((fault) => {
-      const hit = statements[0]?.params.includes(fault.marker) ?? false;
+      const hit = statements[0]?.params.some((param) => names(param, fault.marker)) ?? false;
       const before = counts.get(fault.marker) ?? 0;
       if (!hit || before >= (fault.times ?? Number.POSITIVE_INFINITY)) return false;
       counts.set(fault.marker, before + 1);

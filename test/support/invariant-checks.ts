@@ -153,6 +153,20 @@ const ENDS: readonly Check[] = [
       WHERE c.type = 'UpdateInventory' GROUP BY c.id HAVING COUNT(m.id) <> (c.state = 'applied')`,
   },
   {
+    rule: "4 a discrepancy keeps the scan of a rejected command, and the command names it",
+    sql: `SELECT COALESCE(d.id, c.id) || ': ' || COALESCE(d.id, 'no row') || ' for a command that is ' || COALESCE(c.state, 'missing') AS what
+      FROM discrepancies d FULL JOIN (SELECT id, state, result ->> '$.discrepancy_id' AS named FROM commands) c
+        ON c.id = d.command_id
+      WHERE (d.id IS NOT NULL OR c.named IS NOT NULL)
+        AND (d.id IS NOT c.named OR c.state IS NOT 'rejected' OR d.scan ->> '$.id' IS NOT c.id)`,
+  },
+  {
+    rule: "4 only a resolution that corrects the books moves stock for a discrepancy",
+    sql: `SELECT m.source || ' ' || m.quantity AS what FROM stock_movements m
+      LEFT JOIN discrepancies d ON m.source = 'discrepancy/' || d.id
+      WHERE m.source LIKE 'discrepancy/%' AND (d.resolution IS NULL OR d.resolution = 'keep_books')`,
+  },
+  {
     rule: "4 every accepted order ends",
     sql: `SELECT id || ' is ' || status || ' at ' || step AS what FROM orders WHERE status NOT IN (${ENDED})`,
     whenFinished: true,
@@ -190,7 +204,7 @@ const WAKES: readonly Check[] = [
   },
   {
     rule: "5 whoever is asked has a due time with a timer, or is held in sight",
-    sql: `SELECT s.id || ' of ' || s.request_id AS what FROM approval_steps s WHERE s.state = 'pending' AND (s.due_at IS NULL
+    sql: `SELECT s.id || ' of ' || COALESCE(s.request_id, s.command_id) AS what FROM approval_steps s WHERE s.state = 'pending' AND (s.due_at IS NULL
       OR NOT EXISTS (SELECT 1 FROM outbox t WHERE t.type = 'ApprovalDue' AND t.event ->> '$.data.step_id' = s.id
                        AND t.done <> t.want AND t.parked_at IS NULL)
          AND NOT EXISTS (SELECT 1 FROM audit a WHERE a.subject = 'request/' || s.request_id AND a.action = 'approval.escalation hold'))`,
@@ -200,6 +214,13 @@ const WAKES: readonly Check[] = [
     sql: `SELECT r.id AS what FROM requests r WHERE r.status = 'awaiting_approval'
       AND NOT EXISTS (SELECT 1 FROM approval_steps s WHERE s.request_id = r.id AND s.state = 'pending')
       AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.${MOVES_REQUESTS} AND e.subject = 'request/' || r.id)`,
+  },
+  {
+    rule: "5 a command that waits for approval has someone to wait for",
+    sql: `SELECT c.id AS what FROM commands c WHERE c.state = 'awaiting_approval'
+      AND NOT EXISTS (SELECT 1 FROM approval_steps s WHERE s.command_id = c.id AND s.state = 'pending')
+      AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.type = 'ApprovalDecided' AND e.${MOVES_REQUESTS}
+                        AND e.subject = 'command/' || c.id)`,
   },
   {
     rule: "5 a request on its way has an event or an order that moves it on",
@@ -271,7 +292,7 @@ const TRAIL: readonly Check[] = [
   {
     rule: "6 one audit row for each ballot",
     sql: `SELECT b.id || ': ' || COUNT(a.seq) AS what FROM ballots b
-      LEFT JOIN audit a ON a.subject = 'request/' || b.request_id AND a.actor = b.approver
+      LEFT JOIN audit a ON a.subject IN ('request/' || b.request_id, 'command/' || b.command_id) AND a.actor = b.approver
         AND a.action = CASE b.decision WHEN 'approve' THEN 'approval.approved' ELSE 'approval.rejected' END
         AND a.after ->> '$.step_id' = b.step_id
       GROUP BY b.id HAVING COUNT(a.seq) <> 1`,
@@ -284,7 +305,8 @@ const APPROVALS: readonly Check[] = [
     sql: `SELECT s.id || ' is ' || s.state || ', ballot ' || COALESCE(b.decision || ' by ' || b.approver, 'none') AS what
       FROM approval_steps s LEFT JOIN ballots b ON b.step_id = s.id
       WHERE CASE WHEN s.state IN ('approved', 'rejected') THEN b.id IS NULL OR b.approver <> s.approver
-          OR b.payload_hash <> s.payload_hash OR b.request_id <> s.request_id
+          OR b.payload_hash <> s.payload_hash OR b.request_id IS NOT s.request_id
+          OR b.command_id IS NOT s.command_id
           OR b.decision <> CASE s.state WHEN 'approved' THEN 'approve' ELSE 'reject' END
         ELSE b.id IS NOT NULL END`,
   },
@@ -301,7 +323,8 @@ const APPROVALS: readonly Check[] = [
   },
   {
     rule: "7 one person decides once per request",
-    sql: `SELECT request_id || ': ' || approver AS what FROM ballots GROUP BY request_id, approver HAVING COUNT(*) > 1`,
+    sql: `SELECT request_id || ': ' || approver AS what FROM ballots WHERE request_id IS NOT NULL
+      GROUP BY request_id, approver HAVING COUNT(*) > 1`,
   },
   {
     rule: "7 an order that needed approval has one of someone whose limit covers it",
@@ -314,6 +337,23 @@ const APPROVALS: readonly Check[] = [
     rule: "7 nothing is ordered while a step of it is open or rejected",
     sql: `SELECT r.id || ': ' || s.id || ' is ' || s.state AS what FROM requests r JOIN approval_steps s ON s.request_id = r.id
       WHERE r.order_id IS NOT NULL AND s.state NOT IN ('approved', 'escalated')`,
+  },
+  {
+    rule: "7 whoever decides on a command is entitled, covers its value, and didn't send it",
+    sql: `SELECT b.id || ' by ' || b.approver AS what FROM ballots b JOIN commands c ON c.id = b.command_id
+      LEFT JOIN people p ON p.id = b.approver
+      WHERE p.id IS NULL OR p.role <> 'manager' OR (p.region IS NOT NULL AND p.region <> c.region)
+        OR p.approval_limit < c.approval ->> '$.value' OR c.sender = 'person:' || b.approver`,
+  },
+  {
+    rule: "7 a command that needed approval did what was approved, and nothing else",
+    sql: `SELECT c.id || ' is ' || c.state || ', moved ' || COALESCE(m.q, 0) || ' of ' || (c.approval ->> '$.change') AS what
+      FROM commands c
+      LEFT JOIN (SELECT source, sku, location, bin, SUM(quantity) AS q FROM stock_movements GROUP BY 1, 2, 3, 4) m
+        ON m.source = 'command/' || c.id AND m.sku = c.approval ->> '$.sku' AND m.location = c.approval ->> '$.location'
+          AND m.bin = c.approval ->> '$.bin'
+      WHERE c.approval IS NOT NULL AND (COALESCE(m.q, 0) <> CASE c.state WHEN 'applied' THEN c.approval ->> '$.change' ELSE 0 END
+        OR (c.state = 'applied' AND NOT EXISTS (SELECT 1 FROM approval_steps s WHERE s.command_id = c.id AND s.state = 'approved')))`,
   },
 ];
 

@@ -15,10 +15,16 @@ export interface InvariantOptions {
 }
 
 const ENOUGH_APPROVERS = "7 as many distinct people approve as the rules ask for";
+const COMMAND_AS_APPROVED = "7 the ballots of a command are bound to what is kept with it";
 const AS_APPROVED = "7 what was ordered is what was approved";
 
 /** Each rule by its name, for the test that breaks them one by one. */
-export const RULES: readonly string[] = [...CHECKS.map(({ rule }) => rule), ENOUGH_APPROVERS, AS_APPROVED];
+export const RULES: readonly string[] = [
+  ...CHECKS.map(({ rule }) => rule),
+  ENOUGH_APPROVERS,
+  AS_APPROVED,
+  COMMAND_AS_APPROVED,
+];
 
 /** Every violation, as `rule: what`. Reads only. */
 export async function violations(db: D1Database, options: InvariantOptions = {}): Promise<string[]> {
@@ -34,7 +40,7 @@ export async function violations(db: D1Database, options: InvariantOptions = {})
   const found = results.flatMap(({ results: rows }, index) =>
     rows.map(({ what }) => `${checks[index]?.rule}: ${what}`),
   );
-  return [...found, ...(await approvalViolations(db))];
+  return [...found, ...(await approvalViolations(db)), ...(await commandViolations(db))];
 }
 
 interface OrderedRequest {
@@ -45,6 +51,21 @@ interface OrderedRequest {
   readonly context: string;
   readonly approved: number;
   readonly lines: string;
+}
+
+/** Invariant 7 for commands, the part that SQL can't say: each step's hash is that of the text kept with its command. */
+async function commandViolations(db: D1Database): Promise<string[]> {
+  const { results } = await db
+    .prepare(
+      `SELECT s.id, s.payload_hash, c.approval FROM approval_steps s LEFT JOIN commands c ON c.id = s.command_id
+       WHERE s.command_id IS NOT NULL`,
+    )
+    .all<{ id: string; payload_hash: string; approval: string | null }>();
+  const found: string[] = [];
+  for (const step of results) {
+    if ((await sha256Hex(step.approval ?? "")) !== step.payload_hash) found.push(`${COMMAND_AS_APPROVED}: ${step.id}`);
+  }
+  return found;
 }
 
 /** Invariant 7, the part that SQL can't say: what was ordered hashes to what was approved, and `auto` was the rules' own. */

@@ -6,39 +6,67 @@ import type { GuardedWrite } from "../unit-of-work.ts";
 
 export type CommandRow = typeof commands.$inferSelect;
 
-/** The row's id is its own key: a second one with the same id is refused as DUPLICATE. */
-export function acceptCommandRow(row: {
-  id: string;
-  bucket: number;
-  type: string;
-  data: string;
-  sender: string;
-  region: string;
-  traceparent: string;
-  createdAt: string;
-}): GuardedWrite {
+/** An accepted command's row; what isn't here comes with its execution. */
+export type NewCommand = Pick<
+  CommandRow,
+  | "id"
+  | "bucket"
+  | "type"
+  | "data"
+  | "sender"
+  | "region"
+  | "traceparent"
+  | "createdAt"
+  | "deviceSequence"
+  | "deviceTime"
+  | "seenVersion"
+>;
+
+/** Where a command comes from when it ends. */
+export type OpenState = "accepted" | "awaiting_approval";
+
+/** All or none: the id is the key, and so is the number of its device. One that is taken is refused as DUPLICATE. */
+export function acceptCommandRows(rows: readonly NewCommand[]): GuardedWrite {
   return {
-    statement: sql`INSERT INTO commands(id, bucket, type, data, sender, region, state, traceparent, created_at)
-      VALUES (${row.id}, ${row.bucket}, ${row.type}, ${row.data}, ${row.sender}, ${row.region}, 'accepted',
-              ${row.traceparent}, ${row.createdAt}) ON CONFLICT DO NOTHING`,
-    expect: { rows: 1, otherwise: "DUPLICATE" },
+    statement: sql`INSERT INTO commands(id, bucket, type, data, sender, region, state, traceparent, created_at,
+        device_sequence, device_time, seen_version)
+      SELECT value ->> 'id', value ->> 'bucket', value ->> 'type', value ->> 'data', value ->> 'sender', value ->> 'region',
+        'accepted', value ->> 'traceparent', value ->> 'createdAt', value ->> 'deviceSequence', value ->> 'deviceTime',
+        value ->> 'seenVersion'
+      FROM json_each(${JSON.stringify(rows)}) WHERE true ON CONFLICT DO NOTHING`,
+    expect: { rows: rows.length, otherwise: "DUPLICATE" },
   };
 }
 
 /** Ends the command as applied. `result`: an expression over the batch's own rows that makes its JSON answer. */
-export function applyCommandRow(id: string, at: string, result: SQL): GuardedWrite {
+export function applyCommandRow(id: string, at: string, result: SQL, from: OpenState = "accepted"): GuardedWrite {
   return {
     statement: sql`UPDATE commands SET state = 'applied', finished_at = ${at}, result = (${result})
-      WHERE id = ${id} AND state = 'accepted'`,
+      WHERE id = ${id} AND state = ${from}`,
     expect: { rows: 1, otherwise: "DUPLICATE" },
   };
 }
 
 /** `result`: the code and the figures, as the sender gets them. */
-export function rejectCommandRow(id: string, at: string, reason: string, result: object): GuardedWrite {
+export function rejectCommandRow(
+  id: string,
+  at: string,
+  reason: string,
+  result: object,
+  from: OpenState = "accepted",
+): GuardedWrite {
   return {
     statement: sql`UPDATE commands SET state = 'rejected', finished_at = ${at}, reason = ${reason},
-        result = ${JSON.stringify(result)} WHERE id = ${id} AND state = 'accepted'`,
+        result = ${JSON.stringify(result)} WHERE id = ${id} AND state = ${from}`,
+    expect: { rows: 1, otherwise: "DUPLICATE" },
+  };
+}
+
+/** Hands the command to a person. `approval`: what is to be approved, the text that the ballots are bound to. */
+export function awaitApprovalRow(id: string, approval: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE commands SET state = 'awaiting_approval', approval = ${approval}, lease_until = ''
+      WHERE id = ${id} AND state = 'accepted'`,
     expect: { rows: 1, otherwise: "DUPLICATE" },
   };
 }
@@ -46,4 +74,12 @@ export function rejectCommandRow(id: string, at: string, reason: string, result:
 export async function findCommand(db: Database, id: string): Promise<CommandRow | null> {
   const [row] = await db.select().from(commands).where(eq(commands.id, id)).limit(1);
   return row ?? null;
+}
+
+export function findCommands(db: Database, ids: readonly string[]): Promise<CommandRow[]> {
+  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  return db
+    .select()
+    .from(commands)
+    .where(sql`${commands.id} IN ${wanted}`);
 }

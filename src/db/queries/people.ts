@@ -69,6 +69,15 @@ export async function listManagers(db: Database, region: string): Promise<Person
     .orderBy(people.approvalLimit, people.id);
 }
 
+/** The keepers of a location. */
+export async function listKeepers(db: Database, location: string): Promise<PersonRow[]> {
+  return db
+    .select()
+    .from(people)
+    .where(and(eq(people.role, "keeper"), eq(people.location, location)))
+    .orderBy(people.id);
+}
+
 export async function findPerson(db: Database, id: string): Promise<PersonRow | null> {
   const [row] = await db.select().from(people).where(eq(people.id, id)).limit(1);
   return row ?? null;

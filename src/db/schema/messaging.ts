@@ -17,6 +17,10 @@ export const commands = sqliteTable("commands", {
   attempts: integer("attempts").notNull().default(0),
   createdAt: text("created_at").notNull(),
   finishedAt: text("finished_at"),
+  deviceSequence: integer("device_sequence"),
+  deviceTime: text("device_time"),
+  seenVersion: integer("seen_version"),
+  approval: text("approval"),
 });
 
 export const inbox = sqliteTable(

@@ -46,9 +46,11 @@ export const requestLines = sqliteTable(
   (t) => [primaryKey({ columns: [t.requestId, t.line] })],
 );
 
+/** A step and its ballot concern a request or a command, exactly one. */
 export const approvalSteps = sqliteTable("approval_steps", {
   id: text("id").primaryKey(),
-  requestId: text("request_id").notNull(),
+  requestId: text("request_id"),
+  commandId: text("command_id"),
   position: integer("position").notNull(),
   approver: text("approver").notNull(),
   rule: text("rule").notNull(),
@@ -62,8 +64,9 @@ export const approvalSteps = sqliteTable("approval_steps", {
 export const ballots = sqliteTable("ballots", {
   id: text("id").primaryKey(),
   stepId: text("step_id").notNull(),
-  requestId: text("request_id").notNull(),
-  requestVersion: integer("request_version").notNull(),
+  requestId: text("request_id"),
+  commandId: text("command_id"),
+  requestVersion: integer("request_version"),
   payloadHash: text("payload_hash").notNull(),
   approver: text("approver").notNull(),
   decision: text("decision", { enum: ["approve", "reject"] }).notNull(),

@@ -77,3 +77,28 @@ export const transferLines = sqliteTable(
   },
   (t) => [primaryKey({ columns: [t.transferId, t.sku, t.bin] })],
 );
+
+export const discrepancies = sqliteTable("discrepancies", {
+  id: text("id").primaryKey(),
+  commandId: text("command_id").notNull(),
+  kind: text("kind", { enum: ["shortage", "count", "stale", "not_approved"] }).notNull(),
+  deviceId: text("device_id").notNull(),
+  region: text("region").notNull(),
+  location: text("location").notNull(),
+  sku: text("sku").notNull(),
+  bin: text("bin").notNull(),
+  says: text("says", { enum: ["taken", "counted"] }).notNull(),
+  expected: integer("expected").notNull(),
+  found: integer("found").notNull(),
+  seenVersion: integer("seen_version"),
+  version: integer("version").notNull(),
+  scan: text("scan").notNull(),
+  reason: text("reason").notNull(),
+  state: text("state", { enum: ["open", "resolved"] }).notNull(),
+  resolution: text("resolution", { enum: ["accept_scan", "keep_books", "recount"] }),
+  counted: integer("counted"),
+  note: text("note"),
+  resolvedBy: text("resolved_by"),
+  createdAt: text("created_at").notNull(),
+  resolvedAt: text("resolved_at"),
+});

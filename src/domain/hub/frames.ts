@@ -74,6 +74,10 @@ const clientFrame = z.discriminatedUnion("type", [
     id: z.string().min(1).max(200),
     command: z.string().min(1).max(100),
     data: z.unknown(),
+    /** Of a device that was offline; checked with the command, so that a wrong one is answered and cuts nothing. */
+    device_sequence: z.unknown().optional(),
+    device_time: z.unknown().optional(),
+    seen_version: z.unknown().optional(),
   }),
 ]);
 
@@ -105,6 +109,8 @@ const serverFrame = z.discriminatedUnion("type", [
     type: z.literal("result"),
     id: z.string(),
     status: z.enum(["accepted", "applied", "awaiting_approval", "rejected", "failed"]),
+    /** The command had come before: this is how the first one stands. */
+    duplicate: z.literal(true).optional(),
     code: z.string().optional(),
     reason: z.string().optional(),
     data: z.unknown().optional(),

@@ -56,6 +56,7 @@ const FOR_DEVICES: ReadonlySet<string> = new Set<MessageType>([
   "InventoryUpdated",
   "PartUpdated",
   "CommandRejected",
+  "DiscrepancyFound",
   "ApprovalRequested",
   "ApprovalReminder",
   "ApprovalEscalated",
@@ -89,16 +90,19 @@ export function topicsOf(message: Message, region: string | null): string[] {
     case "ApprovalRequested":
     case "ApprovalReminder":
     case "ApprovalDecided":
-      return [ALL, ...regional, ...device(message.data.approver), `request:${message.data.request_id}`];
+      return [ALL, ...regional, ...device(message.data.approver), ...request(message.data.request_id)];
     case "ApprovalEscalated":
       return [
         ALL,
         ...regional,
         ...device(message.data.from),
         ...device(message.data.to),
-        `request:${message.data.request_id}`,
+        ...request(message.data.request_id),
       ];
     case "StatusChanged":
+      // What became of a device's command is its own mail, not its region's.
+      if (message.data.kind === "command") return [ALL, ...device(message.data.device_id)];
+      return [ALL, ...regional, ...device(message.data.device_id), ...requestNamed(message.data)];
     case "ErrorOccurred":
       return [ALL, ...regional, ...device(message.data.device_id), ...requestNamed(message.data)];
     default: {

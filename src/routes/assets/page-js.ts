@@ -186,7 +186,9 @@ async function showApprovals() {
   try {
     const { data } = await get("/api/approvals");
     approvals.hidden = false;
-    const cards = data.map(async (step) => approvalCard(step, await get("/api/requests/" + step.request.request_id)));
+    const cards = data.map(async (step) =>
+      step.command ? stockCard(step) : requestCard(step, await get("/api/requests/" + step.request.request_id)),
+    );
     element("pending").replaceChildren(...(await Promise.all(cards)));
     tell(element("approvals-notice"), cards.length === 0 ? "Nothing waits for your decision." : "");
   } catch (error) {
@@ -195,22 +197,32 @@ async function showApprovals() {
   }
 }
 
-function approvalCard(step, request) {
-  const card = copyOf("approval");
-  card.querySelector("h3").textContent = request.request_number + " for " + request.device_id;
-  facts(card.querySelector("dl"), {
+function requestCard(step, request) {
+  const about = {
     Total: money(request.total),
     Lines: request.lines.map((line) => line.quantity + " × " + (line.sku ?? line.text)).join(", "),
     "Asked by": request.requester,
-    Rule: step.rule,
-    Due: step.due_at && new Date(step.due_at).toLocaleString(),
     Note: request.note,
-  });
+  };
+  return approvalCard(step, request.request_number + " for " + request.device_id, about, () => follow(request.request_id));
+}
+
+function stockCard(step) {
+  const { sku, location, bin, change, value, reason } = step.command;
+  const about = { Worth: money(value), Change: change + " × " + sku + " in " + bin, Why: reason };
+  return approvalCard(step, "Stock of " + location, about, () => {});
+}
+
+function approvalCard(step, title, about, after) {
+  const card = copyOf("approval");
+  card.querySelector("h3").textContent = title;
+  const due = step.due_at && new Date(step.due_at).toLocaleString();
+  facts(card.querySelector("dl"), { ...about, Rule: step.rule, Due: due });
   const decide = async (decision) => {
     const reason = card.querySelector("input").value.trim() || undefined;
     const body = JSON.stringify({ decision, payload_hash: step.payload_hash, reason });
     await post("/api/approvals/" + step.id + "/decision", JSON_TYPE, body);
-    follow(request.request_id);
+    after();
     await showApprovals();
   };
   for (const button of card.querySelectorAll("button")) {

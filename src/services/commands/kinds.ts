@@ -1,6 +1,6 @@
 /** Every kind of command by its type, and the one schema of what may be sent: a new kind is its file and a line here. */
 import { z } from "zod";
-import { commandId } from "../../domain/commands.ts";
+import { commandId, deviceNumbering } from "../../domain/commands.ts";
 import type { CommandKind } from "./kind.ts";
 import { updateInventory } from "./update-inventory.ts";
 import { updatePart } from "./update-part.ts";
@@ -14,7 +14,12 @@ type Kinds = typeof KINDS;
 type CommandType = keyof Kinds;
 
 function form<T extends CommandType>(type: T) {
-  return z.strictObject({ id: commandId.optional(), type: z.literal(type), data: KINDS[type].data });
+  return z.strictObject({
+    id: commandId.optional(),
+    type: z.literal(type),
+    data: KINDS[type].data,
+    ...deviceNumbering,
+  });
 }
 
 export const commandSchema = z.discriminatedUnion("type", [form("UpdateInventory"), form("UpdatePart")], {

@@ -1,9 +1,11 @@
 /** Where a command's sender acts: a device at its own location, a person for the devices of their location or region. */
-import { findParts } from "../../db/queries/parts.ts";
-import { findDevice } from "../../db/queries/people.ts";
 import { refuse, type InputProblem, type Refusal } from "../../domain/errors.ts";
 import { coversRegion, type Principal } from "../../domain/identity.ts";
 import type { ServiceDeps } from "../deps.ts";
+import { knownOf, type Known } from "./known.ts";
+
+/** `known`: what was read for all commands of the call. */
+export type ScopeDeps = ServiceDeps & { readonly known?: Known };
 
 export interface Home {
   readonly location: string;
@@ -12,7 +14,7 @@ export interface Home {
 
 /** The device's place, if the sender may act as the device. */
 export async function homeOfSender(
-  deps: ServiceDeps,
+  deps: ScopeDeps,
   principal: Principal,
   deviceId: string,
 ): Promise<{ readonly ok: true; readonly home: Home } | Refusal> {
@@ -32,26 +34,24 @@ export async function homeOfSender(
 }
 
 export async function homeOf(
-  deps: ServiceDeps,
+  deps: ScopeDeps,
   deviceId: string,
 ): Promise<{ readonly ok: true; readonly home: Home } | Refusal> {
-  const device = await findDevice(deps.db, deviceId);
+  const known = deps.known ?? (await knownOf(deps.db, []));
+  const device = await known.device(deviceId);
   if (!device) return unknown("/data/device_id", `no device ${deviceId}`);
   return { ok: true, home: { location: device.location, region: device.region } };
 }
 
 /** Names each SKU that the catalogue doesn't have, by where it stands in the command. Null: all are known. */
 export async function unknownSkus(
-  deps: ServiceDeps,
+  deps: ScopeDeps,
   named: readonly { readonly pointer: string; readonly sku: string }[],
 ): Promise<Refusal | null> {
-  const parts = await findParts(
-    deps.db,
-    named.map(({ sku }) => sku),
-  );
-  const known = new Set(parts.map((part) => part.sku));
+  const known = deps.known ?? (await knownOf(deps.db, named));
+  const have = await known.skus(named.map(({ sku }) => sku));
   const problems: InputProblem[] = named
-    .filter(({ sku }) => !known.has(sku))
+    .filter(({ sku }) => !have.has(sku))
     .map(({ pointer, sku }) => ({ pointer, detail: `no part ${sku}` }));
   const [first] = problems;
   return first ? refuse("UNKNOWN_REFERENCE", first.detail, { problems }) : null;

@@ -63,8 +63,17 @@ export const updateInventory = commandKind({
       ],
       events: [inventoryUpdated(change, context.region)],
       result: inventoryAnswer(change),
+      ...(change.quantity < 0 ? { stock: { ...change, change: change.quantity, isCount: false } } : {}),
     };
     return { ok: true, work };
+  },
+
+  async scan(deps, _context, command) {
+    if (command.quantity_change > 0) return null;
+    const found = await homeOf(deps, command.device_id);
+    if (!found.ok) return null;
+    const place = placeOf(command.location, found.home.location);
+    return { sku: command.sku, ...place, says: "taken", quantity: -command.quantity_change };
   },
 
   async explain(_deps, _context, { sku: part, quantity_change: change, location }, code) {
