@@ -1,8 +1,9 @@
 import { beforeAll, it } from "vitest";
 import { tamper } from "../support/audit.ts";
-import { approveAll, as, env, requestIs, startWorld } from "../support/harness.ts";
+import { approveAll, as, env, requestIs, startWorld, until } from "../support/harness.ts";
 import { RULES, violations } from "../support/invariants.ts";
 import { drive, giveSelfLimit, MANAGER, orderMixed, seedMixedParts, settled } from "../support/saga-world.ts";
+import { accepted, sent, updateInventory } from "../support/stock.ts";
 
 /** In the statements: `:request` was approved and became the order `:done`, `:auto` needed nobody, `:gone` was cancelled. */
 const names = new Map<string, string>();
@@ -34,9 +35,34 @@ beforeAll(async () => {
   const gone = await orderMixed(other);
   await drive(gone);
   names.set("auto", auto).set("gone", gone);
+  names.set("writeoff", await approvedWriteOff()).set("scan", await refusedScan());
   await settled();
   await tamper();
 });
+
+/** 20 of a pump are written off, which is above the limit: the region's manager approves. */
+async function approvedWriteOff(): Promise<string> {
+  const taken = updateInventory("warehouse-03", "PUMP-001", -20, "Bin-A-12", "cmd_bite_writeoff");
+  await accepted("keeper-03", taken);
+  const asked = await until("the manager is asked", async () => {
+    const { body } = await as(MANAGER, "GET", "/api/approvals");
+    return body.data.find((step: { command: { command_id: string } | null }) => step.command?.command_id === taken.id);
+  });
+  const vote = { decision: "approve", payload_hash: asked.payload_hash };
+  await as(MANAGER, "POST", `/api/approvals/${asked.id}/decision`, vote);
+  await until("it is applied", async () => {
+    const { body } = await as("keeper-03", "GET", `/api/commands/${taken.id}`);
+    return body.state === "applied";
+  });
+  return taken.id ?? "";
+}
+
+/** A scan of more than was there, by a device that was offline. */
+async function refusedScan(): Promise<string> {
+  const taken = updateInventory("warehouse-01", "PUMP-001", -13, "Bin-B-03", "cmd_bite_scan");
+  const { id } = await sent("warehouse-01", { ...taken, device_sequence: 1 });
+  return id;
+}
 
 async function run(statements: readonly string[]): Promise<void> {
   const named = statements.map((text) =>
@@ -208,6 +234,40 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
       "UPDATE reservations SET state = 'used' WHERE order_id = ':done'",
       "UPDATE outbox SET parked_at = NULL WHERE type = 'ReservationDue' AND subject = 'order/:done'",
     ],
+  ],
+  [
+    "4 a discrepancy keeps the scan of a rejected command, and the command names it",
+    ["UPDATE commands SET result = json_remove(result, '$.discrepancy_id') || ' ' WHERE id = ':scan'"],
+    [
+      "UPDATE commands SET result = json_set(result, '$.discrepancy_id', (SELECT id FROM discrepancies WHERE command_id = ':scan')) WHERE id = ':scan'",
+    ],
+  ],
+  [
+    "4 only a resolution that corrects the books moves stock for a discrepancy",
+    [
+      "UPDATE stock_movements SET source = (SELECT 'discrepancy/' || id FROM discrepancies WHERE command_id = ':scan') WHERE source = 'command/:writeoff'",
+    ],
+    ["UPDATE stock_movements SET source = 'command/:writeoff' WHERE source LIKE 'discrepancy/%'"],
+  ],
+  [
+    "5 a command that waits for approval has someone to wait for",
+    ["UPDATE commands SET state = 'awaiting_approval' WHERE id = ':writeoff'"],
+    ["UPDATE commands SET state = 'applied' WHERE id = ':writeoff'"],
+  ],
+  [
+    "7 whoever decides on a command is entitled, covers its value, and didn't send it",
+    ["UPDATE commands SET sender = 'person' || char(58) || 'manager-north' WHERE id = ':writeoff'"],
+    ["UPDATE commands SET sender = 'person' || char(58) || 'keeper-03' WHERE id = ':writeoff'"],
+  ],
+  [
+    "7 a command that needed approval did what was approved, and nothing else",
+    ["UPDATE stock_movements SET bin = 'Bin-X' WHERE source = 'command/:writeoff'"],
+    ["UPDATE stock_movements SET bin = 'Bin-A-12' WHERE source = 'command/:writeoff'"],
+  ],
+  [
+    "7 the ballots of a command are bound to what is kept with it",
+    ["UPDATE commands SET approval = approval || ' ' WHERE id = ':writeoff'"],
+    ["UPDATE commands SET approval = rtrim(approval) WHERE id = ':writeoff'"],
   ],
   [
     "6 one audit row for each state that a request came to",
