@@ -27,6 +27,9 @@ export async function buildSupplier() {
     modules: true as const,
     scriptPath: BUNDLE,
     compatibilityDate: "2026-10-23",
-    durableObjects: { BOOK: { className: "SupplierBook", useSQLite: true } },
+    durableObjects: {
+      BOOK: { className: "SupplierBook", useSQLite: true },
+      RECEIVER: { className: "WebhookReceiver", useSQLite: true },
+    },
   };
 }

@@ -4,12 +4,11 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { D1Database } from "@cloudflare/workers-types";
 import { unstable_splitSqlQuery } from "wrangler";
 import { messageOf } from "../src/domain/errors.ts";
 
-const MIGRATIONS = fileURLToPath(new URL("../migrations", import.meta.url));
+const MIGRATIONS = join(import.meta.dirname, "../migrations");
 
 /** The names of those that were missing and are applied now, in order. Throws an Error that names the bad one. */
 export async function applyMigrations(db: D1Database, folder: string = MIGRATIONS): Promise<string[]> {

@@ -16,6 +16,8 @@ const WORKERD_WRAPPER = fileURLToPath(new URL("workerd.sh", import.meta.url));
 
 /** The host under which one reaches the stand-in supplier's page on the app's port. Browsers know `*.localhost`. */
 export const SUPPLIER_HOST = "suppliers.localhost";
+/** The same for the stand-in receiver of webhooks: `/{name}/received` shows what it got. */
+export const RECEIVER_HOST = "hooks.localhost";
 
 export interface RuntimeOptions {
   /** 0 takes a free one. */
@@ -57,7 +59,7 @@ export async function startRuntime({ port, stateDir, vars, log = () => {} }: Run
           bindings: { ...configured, ...vars },
           outboundService: supplier.name,
         },
-        { ...supplier, routes: [`${SUPPLIER_HOST}/*`] },
+        { ...supplier, routes: [`${SUPPLIER_HOST}/*`, `${RECEIVER_HOST}/*`] },
       ],
     }),
   );

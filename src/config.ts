@@ -100,6 +100,17 @@ export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;
 export const SUPPLIER_TIMEOUT_MS = 10_000;
 export const SUPPLIER_ANSWER_BYTES = 256 * 1024;
 
+// Webhooks
+export const WEBHOOK_TIMEOUT_MS = 10_000;
+export const WEBHOOK_LADDER_MS = [
+  1_000, 2_000, 4_000, 8_000, 60_000, 300_000, 1_800_000, 7_200_000, 18_000_000, 36_000_000,
+] as const; // waits after each failed try: eleven tries in about 18 h
+export const WEBHOOK_LIFE_MS = 48 * 60 * 60 * 1000; // of a delivery, however long its circuit was open
+export const WEBHOOK_HOLD_MAX_MS = 30 * 60 * 1000; // an open circuit: wait half as long as the delivery is old, at most this
+export const WEBHOOK_ROTATION_MS = 24 * 60 * 60 * 1000; // both secrets sign
+export const WEBHOOKS_PER_OWNER = 20;
+export const WEBHOOK_RETENTION_MS = 30 * 24 * 60 * 60 * 1000; // of deliveries and their log
+
 // Identity
 export const TOKEN_LIFE_S = 15 * 60;
 

@@ -12,7 +12,7 @@ import { ID_PREFIXES, type NewId } from "./domain/ids.ts";
 import type { Clock } from "./domain/ports.ts";
 import { traceFrom, type Trace } from "./domain/trace.ts";
 import type { Env } from "./env.ts";
-import { wantOf } from "./events/subscriptions.ts";
+import { wantOf, webhookWantOf } from "./events/subscriptions.ts";
 import type { Deadline } from "./resilience/deadline.ts";
 import { log } from "./log.ts";
 
@@ -83,7 +83,7 @@ export function createContainer(env: Env, lifetime: Lifetime, options: { deadlin
     db,
     kick,
     commit: async (work) => {
-      const committed = await commit({ db, now: clock.now, newId, wantOf }, work);
+      const committed = await commit({ db, now: clock.now, newId, wantOf, webhookWantOf }, work);
       if (committed.ok && !committed.replayed && committed.buckets.length > 0) kick(committed.buckets);
       return committed;
     },

@@ -45,7 +45,7 @@ export function apiOf(base: string) {
   ): Promise<Answer<T>> {
     const sent = json(body);
     const authorization = `Bearer ${await tokenOf(subject)}`;
-    const idempotency = key === undefined ? {} : { "idempotency-key": key };
+    const idempotency: Record<string, string> = key === undefined ? {} : { "idempotency-key": key };
     return send<T>(method, path, { ...sent, headers: { ...sent.headers, ...idempotency, authorization } });
   }
 

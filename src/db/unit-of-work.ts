@@ -89,6 +89,8 @@ export interface CommitDeps {
   readonly newId: NewId;
   /** The subscribers of a type, as bits (events/subscriptions.ts). */
   readonly wantOf: (type: MessageType) => number;
+  /** The bit of a type's events that is wanted only while an endpoint of webhooks may hear of them; 0: never. */
+  readonly webhookWantOf: (type: MessageType) => number;
 }
 
 /** drizzle's own batch can't bind parameters of raw statements, so they are compiled here and sent as they are. */
@@ -142,7 +144,8 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
     const bucket = bucketOf(draft.subject);
     eventIds.push(eventId);
     if (draft.notBefore === undefined) buckets.add(bucket);
-    add(outboxInsert(draft, { eventId, bucket, at, trace: work.trace, want: deps.wantOf(draft.type) }));
+    const want = sql`${deps.wantOf(draft.type)}${webhookWant(draft, deps.webhookWantOf(draft.type))}`;
+    add(outboxInsert(draft, { eventId, bucket, at, trace: work.trace, want }));
   }
   if (inbox && lateResult) {
     add(sql`UPDATE inbox SET result = (${lateResult}) WHERE scope = ${inbox.scope} AND id = ${inbox.id}`);
@@ -174,7 +177,19 @@ interface RowFacts {
   readonly bucket: number;
   readonly at: string;
   readonly trace: Trace;
-  readonly want: number;
+  readonly want: SQL;
+}
+
+/**
+ * Adds the bit of webhooks when an endpoint that is active at this commit may want the event: without one, an index that
+ * is empty is looked at and nothing more. Who really hears of it is decided at delivery.
+ */
+function webhookWant(draft: AnyEventDraft, bit: number): SQL {
+  if (bit === 0) return sql``;
+  const { type, region } = draft;
+  return sql` | CASE WHEN EXISTS (SELECT 1 FROM webhooks WHERE state = 'active'
+    AND (region IS NULL OR ${region} IS NULL OR region = ${region})
+    AND EXISTS (SELECT 1 FROM json_each(types) WHERE value = ${type})) THEN ${bit} ELSE 0 END`;
 }
 
 function outboxInsert(draft: AnyEventDraft, { eventId, bucket, at, trace, want }: RowFacts): SQL {

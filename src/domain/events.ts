@@ -111,6 +111,7 @@ export const TIMER_DATA = {
   ApprovalDue: z.object({ ...approved, step_id: id, timestamp }),
   ReservationDue: z.object({ order_id: id, timestamp }),
   CacheDropDue: z.object({ keys: z.array(z.string()).min(1), timestamp }),
+  WebhookDue: z.object({ delivery_id: id, attempt: z.int().positive(), timestamp }),
 } as const;
 
 export type EventType = keyof typeof EVENT_DATA;
@@ -119,6 +120,11 @@ export type MessageType = EventType | TimerType;
 
 const MESSAGE_DATA = { ...EVENT_DATA, ...TIMER_DATA };
 export type DataOf<T extends MessageType> = z.output<(typeof MESSAGE_DATA)[T]>;
+
+/** True of what others may see; timers are our own. */
+export function isEventType(type: string): type is EventType {
+  return Object.hasOwn(EVENT_DATA, type);
+}
 
 export const MESSAGE_TYPES = Object.keys(MESSAGE_DATA) as MessageType[];
 

@@ -35,6 +35,7 @@ export const RIGHTS = {
   "devices.read": ["manager", "operations", "admin"],
   "sockets.open": ["device", "technician", "keeper", "manager", "operations"],
   "notifications.read": ["device", "technician", "keeper", "manager", "operations", "admin", "integrator"],
+  "webhooks.manage": ["integrator", "admin"],
   "imports.write": ["admin"],
   "ops.read": ["operations", "admin"],
   "audit.verify": ["operations", "admin"],

@@ -15,6 +15,8 @@ export const ID_PREFIXES = {
   notification: "ntf",
   discrepancy: "dsc",
   session: "ses",
+  webhook: "whk",
+  webhookDelivery: "whd",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

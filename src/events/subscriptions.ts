@@ -2,7 +2,7 @@
  * Who receives what. An outbox row's `want` is fixed from this table when it is committed, so a subscriber that is
  * added tomorrow doesn't undo yesterday's events. Bits are stored: never reuse one.
  */
-import type { MessageType } from "../domain/events.ts";
+import { isEventType, type MessageType } from "../domain/events.ts";
 import { isForDevices } from "../domain/hub/routing.ts";
 
 export const SUBSCRIBER_BITS = {
@@ -13,6 +13,8 @@ export const SUBSCRIBER_BITS = {
   "cache-invalidation": 16,
   "cloud-archive": 32,
   "reservation-expiry": 64,
+  webhooks: 128,
+  "webhook-sender": 256,
 } as const;
 
 export type Subscriber = keyof typeof SUBSCRIBER_BITS;
@@ -39,15 +41,22 @@ const QUEUE_SUBSCRIPTIONS: Readonly<Partial<Record<MessageType, readonly QueueSu
   CacheDropDue: ["cache-invalidation"],
   DiscrepancyFound: ["notification"],
   ReservationDue: ["reservation-expiry"],
+  WebhookDue: ["webhook-sender"],
 };
 
-/** The queue subscribers of a type, in the order in which the consumer runs them. */
+/** The queue subscribers that a type can have, in the order in which the consumer runs them. */
 export function queueSubscribersOf(type: MessageType): readonly QueueSubscriber[] {
-  return QUEUE_SUBSCRIPTIONS[type] ?? [];
+  const fixed = QUEUE_SUBSCRIPTIONS[type] ?? [];
+  return isEventType(type) ? [...fixed, "webhooks"] : fixed;
 }
 
-/** The bit set of all subscribers of a type. */
+/** The bit set of the subscribers that every message of a type has. */
 export function wantOf(type: MessageType): number {
-  const queue = queueSubscribersOf(type).reduce((bits, name) => bits | SUBSCRIBER_BITS[name], 0);
+  const queue = (QUEUE_SUBSCRIPTIONS[type] ?? []).reduce((bits, name) => bits | SUBSCRIBER_BITS[name], 0);
   return isForDevices(type) ? queue | HUB_BIT : queue;
+}
+
+/** The bit that a message has besides where an endpoint of webhooks may hear of it; 0: a type that never leaves. */
+export function webhookWantOf(type: MessageType): number {
+  return isEventType(type) ? SUBSCRIBER_BITS.webhooks : 0;
 }

@@ -5,12 +5,14 @@ import { consumeCloudUploads } from "./cloud-uploads.ts";
 import { consumeCommands } from "./commands.ts";
 import { consumeEvents } from "./events.ts";
 import { consumeUploads } from "./uploads.ts";
+import { consumeWebhooks } from "./webhooks.ts";
 
 const CONSUMERS: Readonly<Record<string, (batch: MessageBatch, env: Env, lifetime: Lifetime) => Promise<void>>> = {
   events: consumeEvents,
   commands: consumeCommands,
   uploads: consumeUploads,
   "cloud-uploads": consumeCloudUploads,
+  webhooks: consumeWebhooks,
 };
 
 export async function consumeQueue(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {

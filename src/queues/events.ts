@@ -18,6 +18,7 @@ import { notify } from "../subscribers/notification.ts";
 import { startOrder } from "../subscribers/order-starter.ts";
 import { processRequest } from "../subscribers/request-processor.ts";
 import { expireReservation } from "../subscribers/reservation-expiry.ts";
+import { beginWebhooks } from "../subscribers/webhooks.ts";
 import { consumeEach } from "./consume.ts";
 
 const messageSchema = z.object({
@@ -26,17 +27,21 @@ const messageSchema = z.object({
   event: z.unknown().optional(),
 });
 
-type Handler = (delivery: Delivery) => Promise<void>;
+export type Handlers = Readonly<Partial<Record<QueueSubscriber, (delivery: Delivery) => Promise<void>>>>;
 
 export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
+  await consumeEach(batch, deliverWith(container, batch, handlersOf(container)));
+}
+
+/** Handles a message of the batch: the outbox is read once for all of them. */
+export function deliverWith(container: Container, batch: MessageBatch, handlers: Handlers) {
   const places = batch.messages.flatMap((message) => messageSchema.safeParse(message.body).data?.seq ?? []);
   // Read once, and inside a message's turn: a database that is down sends each message up the ladder, not the batch at once.
   let reading: Promise<ReadonlyMap<string, DeliveryState>> | undefined;
   const states = () =>
     (reading ??= deliveryStates(container.db, places).then((rows) => new Map(rows.map((row) => [row.event_id, row]))));
-  const handlers = handlersOf(container);
-  await consumeEach(batch, async (message) => {
+  return async (message: Message): Promise<void> => {
     const parsed = messageSchema.safeParse(message.body);
     if (!parsed.success) {
       log("error", "queue.not_an_event", { id: message.id });
@@ -44,11 +49,11 @@ export async function consumeEvents(batch: MessageBatch, env: Env, lifetime: Lif
     }
     const state = (await states()).get(parsed.data.event_id);
     if (state) await deliver(state, handlers);
-  });
+  };
 }
 
 /** The outbox row is the truth of what is wanted and what it says; a row that is gone was finished and aged out. */
-async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, Handler>): Promise<void> {
+async function deliver(state: DeliveryState, handlers: Handlers): Promise<void> {
   const parsed = parseEvent(state.event);
   if (!parsed.ok) {
     // A newer version's event: this version can't do it. It stays open, is sent again, and is parked in sight.
@@ -58,9 +63,10 @@ async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, H
   const failures: string[] = [];
   for (const name of queueSubscribersOf(message.type)) {
     const bit = SUBSCRIBER_BITS[name];
-    if ((state.want & bit) === 0 || (state.done & bit) !== 0) continue;
+    const handle = handlers[name];
+    if (!handle || (state.want & bit) === 0 || (state.done & bit) !== 0) continue;
     try {
-      await handlers[name]({
+      await handle({
         message,
         region: state.region,
         done: { seq: state.seq, eventId: state.event_id, bit },
@@ -79,7 +85,7 @@ async function deliver(state: DeliveryState, handlers: Record<QueueSubscriber, H
   if (failures.length > 0) throw new Error(`not done yet: ${failures.join(", ")}`);
 }
 
-function handlersOf(container: Container): Record<QueueSubscriber, Handler> {
+function handlersOf(container: Container): Required<Handlers> {
   const deps = subscriberDeps(container);
   const dropped = new Set<string>();
   return {
@@ -89,5 +95,8 @@ function handlersOf(container: Container): Record<QueueSubscriber, Handler> {
     "cache-invalidation": (delivery) => invalidateCache(deps, delivery, dropped),
     "cloud-archive": (delivery) => archiveResponse(deps, delivery),
     "reservation-expiry": (delivery) => expireReservation(deps, delivery),
+    webhooks: (delivery) => beginWebhooks(deps, delivery),
+    // Its POST may take 10 s, which nothing else here must wait for: that queue's turn sets the bit.
+    "webhook-sender": (delivery) => deps.queueWebhook(delivery.done),
   };
 }

@@ -25,6 +25,8 @@ import { onError, problem } from "./problem.ts";
 import { registerRequests } from "./requests.ts";
 import { registerStock } from "./stock.ts";
 import { registerUploads } from "./uploads.ts";
+import { registerWebhookDeliveries } from "./webhook-deliveries.ts";
+import { registerWebhooks } from "./webhooks.ts";
 
 export function createApp(): OpenAPIHono<AppEnv> {
   const app = new OpenAPIHono<AppEnv>({
@@ -75,6 +77,8 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerDevices(app);
   registerNotifications(app);
   registerImports(app);
+  registerWebhooks(app);
+  registerWebhookDeliveries(app);
   registerOps(app);
   registerAudit(app);
   registerDocs(app);

@@ -2,10 +2,11 @@
  * What hangs on the relay's alarm besides draining: parking what was sent in vain, deleting what is long done, the second
  * drop of cached parts, sealing the audit. Every job is small, safe to repeat, and its failure stops no other.
  */
-import { ANSWER_RETENTION_MS, MAX_SENDS, OUTBOX_RETENTION_MS } from "../config.ts";
+import { ANSWER_RETENTION_MS, MAX_SENDS, OUTBOX_RETENTION_MS, WEBHOOK_RETENTION_MS } from "../config.ts";
 import type { Database } from "../db/database.ts";
 import { deleteOldAnswers } from "../db/queries/inbox.ts";
 import { deleteFinished, exhaustedRows, type Share } from "../db/queries/outbox.ts";
+import { deleteOldDeliveries } from "../db/queries/webhook-deliveries.ts";
 import { messageOf } from "../domain/errors.ts";
 import { HUB_BIT } from "../events/subscriptions.ts";
 import { parkEvent, type ParkingDeps } from "./parking.ts";
@@ -29,6 +30,7 @@ export async function keepHouse(deps: HousekeepingDeps, share: Share, more: read
     ["audit seals", deps.seal],
     ["retention of events", () => deleteFinished(deps.db, before(OUTBOX_RETENTION_MS))],
     ["retention of answers", () => deleteOldAnswers(deps.db, before(ANSWER_RETENTION_MS))],
+    ["retention of webhook deliveries", () => deleteOldDeliveries(deps.db, before(WEBHOOK_RETENTION_MS))],
   ];
   const jobs: readonly Job[] = [
     ["parking", () => parkExhausted(deps, share)],

@@ -1,6 +1,7 @@
 /**
  * The stand-in supplier: `/{supplier}/…` is the API of that supplier, with its own book and its own faults. The
- * switches act on the API only; the page and the switches themselves always answer.
+ * switches act on the API only; the page and the switches themselves always answer. Hosts `hooks.*` are receivers of
+ * webhooks instead, `/{receiver}`.
  */
 import { z } from "zod";
 import { cutOff, invalid, json, methodNotAllowed, padded, problem } from "./answers.ts";
@@ -8,11 +9,14 @@ import { bookPage, maintenancePage } from "./page.ts";
 import { draftSchema, idempotencyKeySchema } from "./purchase-order.ts";
 import type { SupplierBook } from "./supplier-book.ts";
 import { switchesFromForm, switchesSchema, type Switches } from "./switches.ts";
+import { answerWebhook, type WebhookReceiver } from "./webhook-receiver.ts";
 
 export { SupplierBook } from "./supplier-book.ts";
+export { WebhookReceiver } from "./webhook-receiver.ts";
 
 interface Env {
   readonly BOOK: DurableObjectNamespace<SupplierBook>;
+  readonly RECEIVER: DurableObjectNamespace<WebhookReceiver>;
 }
 
 interface Call {
@@ -31,6 +35,8 @@ export default {
     const [, first, ...rest] = url.pathname.split("/");
     const supplier = supplierSchema.safeParse(first);
     if (!supplier.success) return problem(404, "Not found", "The address begins with a supplier's id: /{supplier}/.");
+    if (url.hostname.startsWith("hooks."))
+      return answerWebhook(request, rest.join("/"), env.RECEIVER.getByName(supplier.data));
     const call = { request, url, supplier: supplier.data, book: env.BOOK.getByName(supplier.data) };
     switch (rest.join("/")) {
       case "":

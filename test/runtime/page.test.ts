@@ -258,6 +258,7 @@ const SAMPLES: { readonly [T in MessageType]: DataOf<T> } = {
   ApprovalDue: { request_id: "req_1", step_id: "s_1", timestamp: at },
   ReservationDue: { order_id: "ord_1", timestamp: at },
   CacheDropDue: { keys: ["parts:BK-1"], timestamp: at },
+  WebhookDue: { delivery_id: "whd_1", attempt: 1, timestamp: at },
 };
 
 describe("the schemas of event data", () => {

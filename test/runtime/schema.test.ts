@@ -7,11 +7,12 @@ import * as messaging from "../../src/db/schema/messaging.ts";
 import * as orders from "../../src/db/schema/orders.ts";
 import * as requests from "../../src/db/schema/requests.ts";
 import * as stock from "../../src/db/schema/stock.ts";
+import * as webhooks from "../../src/db/schema/webhooks.ts";
 import { env, startWorld } from "../support/harness.ts";
 
 beforeAll(startWorld);
 
-const tables = [audit, catalogue, messaging, orders, requests, stock]
+const tables = [audit, catalogue, messaging, orders, requests, stock, webhooks]
   .flatMap((group) => Object.values(group))
   .filter((table) => is(table, SQLiteTable));
 

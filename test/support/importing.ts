@@ -8,7 +8,7 @@ import { commit } from "../../src/db/unit-of-work.ts";
 import { parseMessage } from "../../src/domain/events.ts";
 import { ID_PREFIXES, type NewId } from "../../src/domain/ids.ts";
 import type { ImportKind } from "../../src/domain/import-rows.ts";
-import { wantOf } from "../../src/events/subscriptions.ts";
+import { wantOf, webhookWantOf } from "../../src/events/subscriptions.ts";
 import { importFile, type ImportDeps } from "../../src/services/imports.ts";
 import { stoppedClock } from "./stopped-clock.ts";
 
@@ -19,7 +19,7 @@ export function importDeps(over: Partial<ImportDeps> = {}): ImportDeps {
   const db = openDatabase(env.DB);
   return {
     db,
-    commit: (work) => commit({ db, now: clock.now, newId, wantOf }, work),
+    commit: (work) => commit({ db, now: clock.now, newId, wantOf, webhookWantOf }, work),
     clock,
     newId,
     sha256: sha256Hex,

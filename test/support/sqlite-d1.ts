@@ -11,10 +11,15 @@ export interface SqlStatement {
 
 const CACHED_STATEMENTS = 500;
 
-/** A database of its own, in memory, with the project's migrations. Rows have no null prototypes: they compare as D1's do. */
+/** A database of its own, in memory, with the project's migrations. */
 export function sqliteD1(migrations: readonly string[]): { readonly d1: D1Database; readonly close: () => void } {
   const database = new DatabaseSync(":memory:");
   for (const text of migrations) database.exec(text);
+  return { d1: d1Over(database), close: () => database.close() };
+}
+
+/** The database as D1 gives it. Rows have no null prototypes: they compare as D1's do. */
+export function d1Over(database: DatabaseSync): D1Database {
   const compiled = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
 
   const compile = (sql: string) => {
@@ -70,5 +75,5 @@ export function sqliteD1(migrations: readonly string[]): { readonly d1: D1Databa
       }
     });
   const d1 = { prepare: (sql: string) => prepare(sql), batch, withSession: () => d1 } as unknown as D1Database;
-  return { d1, close: () => database.close() };
+  return d1;
 }

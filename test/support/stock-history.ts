@@ -117,7 +117,8 @@ export async function runHistory(name: string, plan: Plan, runner: Runner): Prom
   let time = 0;
   let ids = 0;
   const db = openDatabase(runner.db);
-  const deps = { db, now: () => Date.parse(AT), newId: (kind: string) => `${kind}_${name}_${ids++}`, wantOf: () => 0 };
+  const newId = (kind: string) => `${kind}_${name}_${ids++}`;
+  const deps = { db, now: () => Date.parse(AT), newId, wantOf: () => 0, webhookWantOf: () => 0 };
   const orderId = (order: number) => `ord_${name}_${order}`;
   const demandOf = (order: number) =>
     PARTS.map((part) => ({
