@@ -80,7 +80,7 @@ it(
     const processes = treeOf(last.pid);
     last.kill("SIGTERM");
     expect((await last.ended).code).toBe(0);
-    expect(processes.filter(isRunning)).toEqual([]);
+    await vi.waitFor(() => expect(processes.filter(isRunning)).toEqual([]), GONE);
 
     const db = databaseOf(env.WAYBILL_STATE);
     expect(lost(db, load.done)).toEqual([]);
