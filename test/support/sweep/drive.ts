@@ -169,9 +169,10 @@ async function deliver(env: Env, queue: string, random: Random): Promise<void> {
     timestamp: new Date(one.at),
     attempts: one.attempts,
     body: one.body,
-    ack: () => void answers.set(one, { ack: true, delaySeconds: 0 }),
+    // The first word counts: a retry after an acknowledgement has no effect, nor the other way round.
+    ack: () => void (answers.has(one) || answers.set(one, { ack: true, delaySeconds: 0 })),
     retry: (options?: QueueRetryOptions) =>
-      void answers.set(one, { ack: false, delaySeconds: options?.delaySeconds ?? 0 }),
+      void (answers.has(one) || answers.set(one, { ack: false, delaySeconds: options?.delaySeconds ?? 0 })),
   }));
   const who = incarnate(`queue ${queue}`);
   let thrown = false;

@@ -16,6 +16,7 @@ export async function wrongOutside(env: Env): Promise<string[]> {
     ...(await parked(env)),
     ...(await hubLogs(env)),
     ...(await staleCache(env)),
+    ...(await files(env)),
     ...(await archive(env)),
     ...(await suppliers(env)),
   ];
@@ -84,6 +85,16 @@ async function staleCache(env: Env): Promise<string[]> {
     found.push(`3 the cache is no older than the table: ${part.sku} ${onHand} on hand, ${part.on_hand}`);
   }
   return found;
+}
+
+/** Each file that was kept has become a request. */
+async function files(env: Env): Promise<string[]> {
+  const { objects } = await env.FILES.list({ prefix: "uploads/" });
+  const { results } = await env.DB.prepare("SELECT object_key FROM uploads").all<{ object_key: string }>();
+  const registered = new Set(results.map((row) => row.object_key));
+  return objects
+    .filter(({ key }) => !registered.has(key))
+    .map(({ key }) => `4 every file that was kept is registered: ${key}`);
 }
 
 /** Each response lies in the document store, as it was made. */
