@@ -164,6 +164,35 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     ["UPDATE outbox SET done = want, parked_at = NULL WHERE type = 'OrderPlaced' AND subject = 'order/:done'"],
   ],
   [
+    "3 whoever was to be told of a request has been told",
+    ["CREATE TABLE kept AS SELECT * FROM notifications", "DELETE FROM notifications"],
+    ["INSERT INTO notifications SELECT * FROM kept", "DROP TABLE kept"],
+  ],
+  [
+    "3 nobody is told of what they weren't to hear",
+    [
+      `INSERT INTO notifications(id, recipient, event_id, title, created_at)
+        SELECT 'not_bite', 'ops', event_id, '', '' FROM outbox WHERE type = 'RequestUploaded' LIMIT 1`,
+    ],
+    ["DELETE FROM notifications WHERE id = 'not_bite'"],
+  ],
+  [
+    "3 a response that was handed on is on its way to the archive",
+    ["UPDATE cloud_uploads SET response_id = 'x' || response_id"],
+    ["UPDATE cloud_uploads SET response_id = substr(response_id, 2)"],
+  ],
+  [
+    "3 what was reserved in vain and is due has been given back",
+    [
+      "UPDATE reservations SET state = 'open', expires_at = '' WHERE order_id = ':gone'",
+      `UPDATE outbox SET not_before = '', done = want WHERE type = 'ReservationDue' AND subject = 'order/:gone'`,
+    ],
+    [
+      "UPDATE reservations SET state = 'released' WHERE order_id = ':gone'",
+      `UPDATE outbox SET not_before = '${NEVER}', done = 0 WHERE type = 'ReservationDue' AND subject = 'order/:gone'`,
+    ],
+  ],
+  [
     "4 every accepted command ends",
     [`${COMMAND} VALUES ('cmd_bite', 0, 'UpdatePart', '{}', 'person:ops', 'north', 'accepted', 'x', '${NEVER}', '')`],
     ["DELETE FROM commands WHERE id = 'cmd_bite'"],
@@ -288,6 +317,21 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     "6 the end of an order is in its trail once, and told once",
     ["UPDATE outbox SET type = 'Nothing' WHERE type = 'OrderEnded' AND subject = 'order/:gone'"],
     ["UPDATE outbox SET type = 'OrderEnded' WHERE type = 'Nothing' AND subject = 'order/:gone'"],
+  ],
+  [
+    "6 one audit row for each inventory command that ended",
+    [`${COMMAND} VALUES ('cmd_bite', 0, 'UpdateInventory', '{}', 'device:x', 'north', 'rejected', '', '', '')`],
+    ["DELETE FROM commands WHERE id = 'cmd_bite'"],
+  ],
+  [
+    "6 one audit row for each response that is in the archive",
+    [`${TRAIL} VALUES ('', 'cloud-archive', 'system', 'response.archived', 'request/:request', '')`],
+    ["DELETE FROM audit WHERE at = ''"],
+  ],
+  [
+    "6 an order is placed once in the trail",
+    [`${TRAIL} VALUES ('', 'x', 'person', 'order.placed', 'order/:gone', '')`],
+    ["DELETE FROM audit WHERE at = ''"],
   ],
   [
     "6 one audit row for each ballot",

@@ -5,6 +5,7 @@ import { approversNeeded } from "../../src/domain/approval-level.ts";
 import { approvalPayload } from "../../src/domain/approval-payload.ts";
 import { parseRequestContext } from "../../src/domain/request-context.ts";
 import { CHECKS } from "./invariant-checks.ts";
+import { EFFECTS } from "./invariant-effects.ts";
 import { testClock } from "./world.ts";
 
 export interface InvariantOptions {
@@ -18,9 +19,11 @@ const ENOUGH_APPROVERS = "7 as many distinct people approve as the rules ask for
 const COMMAND_AS_APPROVED = "7 the ballots of a command are bound to what is kept with it";
 const AS_APPROVED = "7 what was ordered is what was approved";
 
+const ALL = [...CHECKS, ...EFFECTS];
+
 /** Each rule by its name, for the test that breaks them one by one. */
 export const RULES: readonly string[] = [
-  ...CHECKS.map(({ rule }) => rule),
+  ...ALL.map(({ rule }) => rule),
   ENOUGH_APPROVERS,
   AS_APPROVED,
   COMMAND_AS_APPROVED,
@@ -29,7 +32,7 @@ export const RULES: readonly string[] = [
 /** Every violation, as `rule: what`. Reads only. */
 export async function violations(db: D1Database, options: InvariantOptions = {}): Promise<string[]> {
   const now = options.now ?? testClock.now();
-  const checks = CHECKS.filter((check) => !(options.allowUnfinished && check.whenFinished));
+  const checks = ALL.filter((check) => !(options.allowUnfinished && check.whenFinished));
   const times = [new Date(now).toISOString(), new Date(now + RESEND_AFTER_MS).toISOString()];
   const results = await db.batch<{ what: string }>(
     checks.map(({ sql }) => {
