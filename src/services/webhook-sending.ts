@@ -6,6 +6,7 @@
 import { WEBHOOK_HOLD_MAX_MS, WEBHOOK_LADDER_MS, WEBHOOK_LIFE_MS, type Settings } from "../config.ts";
 import {
   findDelivery,
+  hasDelivered,
   insertAttempt,
   noteAttempt,
   noteUntried,
@@ -88,48 +89,35 @@ function attemptOf(
   return { attempt, at: isoNow(deps), status, error, latencyMs: Math.max(0, Math.round(deps.clock.now() - begun)) };
 }
 
-function answered(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, attempt: Attempt): Effect {
+async function answered(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, attempt: Attempt): Promise<Effect> {
   if (attempt.error === null) return { writes: writesOf(found.delivery, attempt, "delivered", null) };
   if (attempt.status !== GONE) return unanswered(deps, found, attempt);
-  const reason = "its receiver answered 410 Gone";
-  return {
-    writes: [
-      ...writesOf(found.delivery, attempt, "failed", null),
-      disableWebhook(found.endpoint.id, reason, attempt.at),
-    ],
-    audit: [{ actor: ACTOR, action: "webhook.disabled", subject: `webhook/${found.endpoint.id}`, reason }],
-    events: [errorOccurred(deps, found, "WEBHOOK_GONE", `${found.endpoint.id} was disabled: ${reason}`)],
-  };
+  const disabled = disabling(deps, found, "its receiver answered 410 Gone");
+  return { ...disabled, writes: [...writesOf(found.delivery, attempt, "failed", null), ...disabled.writes] };
 }
 
 /** By the ladder, never sooner than the receiver asked for; after its last step, or at the end of its life, the end. */
-function unanswered(
+async function unanswered(
   deps: WebhookSendingDeps,
   found: DeliveryWithEndpoint,
   attempt: Attempt,
   retryAfterSeconds?: number,
-): Effect {
-  const { delivery } = found;
+): Promise<Effect> {
+  const { delivery, endpoint } = found;
   const step = nextDelayMs(attempt.attempt - delivery.roundFrom, deps.random, WEBHOOK_LADDER_MS);
   if (step === null || isTooOld(deps, delivery)) {
-    const what = `${delivery.type} was not delivered to ${found.endpoint.id} in ${attempt.attempt} tries: ${attempt.error}`;
-    return {
-      writes: writesOf(delivery, attempt, "failed", null),
-      audit: [
-        { actor: ACTOR, action: "webhook.delivery given up", subject: `webhook/${found.endpoint.id}`, reason: what },
-      ],
-      events: [errorOccurred(deps, found, "WEBHOOK_FAILED", what)],
-    };
+    const given = await givingUp(deps, found, ` in ${attempt.attempt} tries: ${attempt.error}`);
+    return { ...given, writes: [...writesOf(delivery, attempt, "failed", null), ...given.writes] };
   }
   const nextMs = deps.clock.now() + notBefore(step, retryAfterSeconds, deps.random);
   return {
     writes: writesOf(delivery, attempt, "pending", new Date(nextMs).toISOString()),
-    events: [webhookDue(found.endpoint, { id: delivery.id, attempt: attempt.attempt + 1, at: attempt.at }, nextMs)],
+    events: [webhookDue(endpoint, { id: delivery.id, attempt: attempt.attempt + 1, at: attempt.at }, nextMs)],
   };
 }
 
 /** An open circuit: no try. The wait grows with the delivery's age, so that a long outage costs few timers. */
-function onHold(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, retryAfterSeconds = 1): Effect {
+async function onHold(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, retryAfterSeconds = 1): Promise<Effect> {
   const { delivery, endpoint } = found;
   if (isTooOld(deps, delivery)) return failedUntried(deps, found, "its receiver has been failing for too long");
   const now = deps.clock.now();
@@ -156,20 +144,39 @@ function endedUntried(deps: WebhookSendingDeps, delivery: DeliveryRow, error: st
   return { writes: [noteUntried(delivery, { state: "failed", error, nextAt: null, at: isoNow(deps) })] };
 }
 
-function failedUntried(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, error: string): Effect {
-  const what = `${found.delivery.type} was not delivered to ${found.endpoint.id}: ${error}`;
+async function failedUntried(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, error: string): Promise<Effect> {
+  const given = await givingUp(deps, found, `: ${error}`);
+  return { ...given, writes: [...endedUntried(deps, found.delivery, error).writes, ...given.writes] };
+}
+
+/**
+ * The end of one delivery. An endpoint that has taken nothing since that delivery began is turned off: it would only make
+ * one more trouble of each event, and its owner must act anyway.
+ */
+async function givingUp(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, why: string): Promise<Effect> {
+  const { delivery, endpoint } = found;
+  const what = `${delivery.type} was not delivered to ${endpoint.id}${why}`;
+  if (!(await hasDelivered(deps.db, endpoint.id, delivery.roundAt))) return disabling(deps, found, what);
   return {
-    ...endedUntried(deps, found.delivery, error),
-    audit: [
-      { actor: ACTOR, action: "webhook.delivery given up", subject: `webhook/${found.endpoint.id}`, reason: what },
-    ],
+    writes: [],
+    audit: [{ actor: ACTOR, action: "webhook.delivery given up", subject: `webhook/${endpoint.id}`, reason: what }],
     events: [errorOccurred(deps, found, "WEBHOOK_FAILED", what)],
   };
 }
 
+function disabling(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, reason: string): Effect {
+  const { id } = found.endpoint;
+  return {
+    writes: [disableWebhook(id, reason, isoNow(deps))],
+    audit: [{ actor: ACTOR, action: "webhook.disabled", subject: `webhook/${id}`, reason }],
+    events: [errorOccurred(deps, found, "WEBHOOK_DISABLED", `${id} was turned off: ${reason}`)],
+  };
+}
+
+/** Of kind `webhook`, about the endpoint: its owner is told, and no webhook. */
 function errorOccurred(
   deps: WebhookSendingDeps,
-  { delivery, endpoint }: DeliveryWithEndpoint,
+  { endpoint }: DeliveryWithEndpoint,
   code: string,
   message: string,
 ): AnyEventDraft {
@@ -178,6 +185,6 @@ function errorOccurred(
     subject: `webhook/${endpoint.id}`,
     region: endpoint.region,
     sequence: deps.clock.now(),
-    data: { code, kind: "webhook", id: delivery.id, message, retryable: true, timestamp: isoNow(deps) },
+    data: { code, kind: "webhook", id: endpoint.id, message, retryable: true, timestamp: isoNow(deps) },
   };
 }

@@ -3,6 +3,7 @@ import { findCommand } from "../db/queries/commands.ts";
 import { insertNotification } from "../db/queries/notifications.ts";
 import { listKeepers, listManagers } from "../db/queries/people.ts";
 import { findRequest } from "../db/queries/requests.ts";
+import { findWebhook } from "../db/queries/webhooks.ts";
 import { actorOfSender } from "../domain/commands.ts";
 import type { Message } from "../domain/events.ts";
 import { isoNow, type ServiceDeps } from "../services/deps.ts";
@@ -56,7 +57,9 @@ async function noticeOf(deps: ServiceDeps, { message, region }: Delivery): Promi
         ? toRequester(deps, message.data.id, `Your request is now ${message.data.to.replaceAll("_", " ")}`)
         : { recipients: [], title: "", link: null };
     case "ErrorOccurred":
-      return { recipients: await regionManagers(deps, region), title: errorTitle(message), link: null };
+      return message.data.kind === "webhook"
+        ? toWebhookOwner(deps, message.data.id, errorTitle(message))
+        : { recipients: await regionManagers(deps, region), title: errorTitle(message), link: null };
     default:
       return { recipients: [], title: "", link: null };
   }
@@ -90,6 +93,11 @@ async function toRequester(deps: ServiceDeps, requestId: string, title: string):
   const found = await findRequest(deps.db, requestId);
   if (!found) return { recipients: [], title, link: null };
   return { recipients: [found.request.requester, found.request.deviceId], title, link: `/api/requests/${requestId}` };
+}
+
+async function toWebhookOwner(deps: ServiceDeps, webhookId: string, title: string): Promise<Notice> {
+  const webhook = await findWebhook(deps.db, webhookId);
+  return { recipients: webhook ? [webhook.owner] : [], title, link: `/api/webhooks/${webhookId}` };
 }
 
 async function regionManagers(deps: ServiceDeps, region: string | null): Promise<string[]> {

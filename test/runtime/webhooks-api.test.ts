@@ -469,7 +469,7 @@ describe("an address inside of a network, in production", () => {
     expect((await endpoint.received()).requests).toEqual([]);
     await quiet();
     const { body } = await as("ops", "GET", `/api/audit?subject=webhook/${endpoint.id}`);
-    expect(body.data.map(({ action }: { action: string }) => action)).toContain("webhook.delivery given up");
+    expect(body.data.map(({ action }: { action: string }) => action)).toContain("webhook.disabled");
     expect(await violations(env.DB)).toEqual([]);
   });
 });

@@ -31,6 +31,12 @@ afterEach(async () => {
 /** The longest that the wait after the nth failed try may take. */
 const waitAfter = (attempt: number) => (WEBHOOK_LADDER_MS[attempt - 1] ?? 0) * (1 + RETRY_JITTER);
 
+/** What someone was told of an endpoint. */
+async function noticesOf(who: string, webhookId: string): Promise<string[]> {
+  const { body } = await as(who, "GET", "/api/notifications");
+  return body.data.map(({ title }: { title: string }) => title).filter((title: string) => title.includes(webhookId));
+}
+
 describe("a delivery", () => {
   it("brings the CloudEvent, signed, and is logged with status and latency", async ({ expect }) => {
     const endpoint = await subscribed();
@@ -111,7 +117,9 @@ describe("a delivery", () => {
     expect(await violations(env.DB)).toEqual([]);
   });
 
-  it("is given up after the last step of the ladder, in sight, and never tried again", async ({ expect }) => {
+  it("is given up after the last step of the ladder and never tried again; an endpoint that took nothing is turned off, and its owner told", async ({
+    expect,
+  }) => {
     const endpoint = await subscribed();
     await endpoint.behave({ fail_next: 1_000 });
     await changeStock("PUMP-004");
@@ -126,17 +134,40 @@ describe("a delivery", () => {
     }
     const ended = await tried(endpoint, last);
     expect(ended).toMatchObject({ state: "failed", next_at: null, last_error: expect.stringContaining("500") });
-    const { body } = await as("ops", "GET", `/api/audit?subject=webhook/${endpoint.id}`);
-    expect(body.data.map((one: { action: string }) => one.action)).toContain("webhook.delivery given up");
-    const told = await env.DB.prepare(
-      "SELECT COUNT(*) AS n FROM outbox WHERE type = 'ErrorOccurred' AND event ->> '$.data.code' = 'WEBHOOK_FAILED' AND event ->> '$.data.id' = ?",
-    )
-      .bind(ended.id)
-      .first<number>("n");
-    expect(told).toBe(1);
+    await quiet();
+    await changeStock("PUMP-004");
     await after(24 * 60 * 60 * 1000);
     await quiet();
     expect((await endpoint.received()).requests).toHaveLength(last);
+    const { body } = await as("integrator", "GET", `/api/webhooks/${endpoint.id}`);
+    expect(body).toMatchObject({ state: "disabled", reason: expect.stringContaining("not delivered") });
+    expect(await noticesOf("integrator", endpoint.id)).toEqual([expect.stringMatching(/^WEBHOOK_DISABLED/)]);
+    expect(await violations(env.DB)).toEqual([]);
+  });
+
+  it("that is given up leaves an endpoint on that took another event meanwhile; its owner is told", async ({
+    expect,
+  }) => {
+    const endpoint = await subscribed();
+    await endpoint.behave({ fail_next: 1, status: 422 });
+    await changeStock("PUMP-008");
+    const { id } = await tried(endpoint, 1);
+    await changeStock("PUMP-009");
+    await endpoint.has(2);
+    await endpoint.behave({ fail_next: 1_000, status: 422 });
+    const poison = async (attempts: number) =>
+      until(`it has been tried ${attempts} times`, async () =>
+        (await deliveriesOf(endpoint)).find((one) => one.id === id && one.attempts === attempts),
+      );
+    const last = WEBHOOK_LADDER_MS.length + 1;
+    for (let attempt = 1; attempt < last; attempt++) {
+      await poison(attempt);
+      await after(waitAfter(attempt) + 1);
+    }
+    expect(await poison(last)).toMatchObject({ state: "failed", last_status: 422 });
+    await quiet();
+    expect((await as("integrator", "GET", `/api/webhooks/${endpoint.id}`)).body.state).toBe("active");
+    expect(await noticesOf("integrator", endpoint.id)).toEqual([expect.stringMatching(/^WEBHOOK_FAILED/)]);
     expect(await violations(env.DB)).toEqual([]);
   });
 

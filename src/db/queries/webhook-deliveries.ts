@@ -1,5 +1,5 @@
 /** Deliveries of webhooks: one per event and endpoint, with the log of its tries. Every step is guarded by the try's number. */
-import { and, asc, desc, eq, inArray, lt, sql, type SQL } from "drizzle-orm";
+import { and, asc, desc, eq, gte, inArray, lt, sql, type SQL } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { webhookAttempts, webhookDeliveries, webhooks } from "../schema/webhooks.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
@@ -94,6 +94,22 @@ export async function findDelivery(db: Database, id: string): Promise<DeliveryWi
     .where(eq(webhookDeliveries.id, id))
     .limit(1);
   return row ?? null;
+}
+
+/** Whether the endpoint has taken anything at or after `sinceIso`. */
+export async function hasDelivered(db: Database, webhookId: string, sinceIso: string): Promise<boolean> {
+  const rows = await db
+    .select({ id: webhookDeliveries.id })
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.webhookId, webhookId),
+        eq(webhookDeliveries.state, "delivered"),
+        gte(webhookDeliveries.updatedAt, sinceIso),
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }
 
 /** Deliveries of an endpoint, newest event first: event ids rise with time. `after`: the last event id of the page before. */
