@@ -77,6 +77,11 @@ const COMMAND =
   "INSERT INTO commands(id, bucket, type, data, sender, region, state, traceparent, lease_until, created_at)";
 const TRAIL = "INSERT INTO audit(at, actor, actor_kind, action, subject, trace)";
 const MOVEMENT = "INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)";
+const HOOK = `INSERT INTO webhooks(id, owner, url, types, secret, state, created_at, updated_at)
+  VALUES ('whk_bite', 'integrator', 'https://hooks.waybill.example/bite', '[]', '', 'disabled', '', '')`;
+const DELIVERY =
+  "INSERT INTO webhook_deliveries(id, webhook_id, event_id, type, event, state, attempts, round_at, created_at, updated_at)";
+const NO_HOOK = ["DELETE FROM webhook_deliveries WHERE id = 'whd_bite'", "DELETE FROM webhooks WHERE id = 'whk_bite'"];
 const AT_SHELF = "sku = 'S-BITE' AND location = 'warehouse-03'";
 const NEVER = "9999-01-01T00:00:00.000Z";
 
@@ -252,6 +257,16 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     "5 a request on its way has an event or an order that moves it on",
     ["UPDATE requests SET status = 'pricing' WHERE id = ':auto'"],
     ["UPDATE requests SET status = 'completed' WHERE id = ':auto'"],
+  ],
+  [
+    "3 every try of a webhook's delivery is logged once, and the last one says how it ended",
+    [HOOK, `${DELIVERY} VALUES ('whd_bite', 'whk_bite', 'evt_bite', 'OrderEnded', '{}', 'delivered', 1, '', '', '')`],
+    NO_HOOK,
+  ],
+  [
+    "5 a webhook's delivery that is pending has a timer that tries it",
+    [HOOK, `${DELIVERY} VALUES ('whd_bite', 'whk_bite', 'evt_bite', 'OrderEnded', '{}', 'pending', 0, '', '', '')`],
+    NO_HOOK,
   ],
   [
     "5 an open reservation has a timer that gives it back",

@@ -135,6 +135,13 @@ const EVENTS: readonly Check[] = [
     whenFinished: true,
   },
   {
+    rule: "3 every try of a webhook's delivery is logged once, and the last one says how it ended",
+    sql: `SELECT d.id || ' is ' || d.state || ' after ' || d.attempts || ' tries, logged ' || COUNT(a.attempt) AS what
+      FROM webhook_deliveries d LEFT JOIN webhook_attempts a ON a.delivery_id = d.id GROUP BY d.id
+      HAVING COUNT(a.attempt) <> d.attempts OR COALESCE(MAX(a.attempt), 0) <> d.attempts
+        OR (d.state = 'delivered' AND MAX(a.attempt) FILTER (WHERE a.error IS NULL) IS NOT d.attempts)`,
+  },
+  {
     rule: "3 nobody marks an event that they weren't to have",
     sql: `SELECT type || ' of ' || subject || ': want ' || want || ', done ' || done AS what FROM outbox WHERE done & ~want <> 0`,
   },
@@ -228,6 +235,12 @@ const WAKES: readonly Check[] = [
       WHERE r.status IN ('uploaded', 'reading', 'pricing', 'routing', 'ordering')
       AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = r.order_id AND o.status NOT IN (${ENDED}))
       AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.${MOVES_REQUESTS} AND e.subject IN ('request/' || r.id, 'order/' || r.order_id))`,
+  },
+  {
+    rule: "5 a webhook's delivery that is pending has a timer that tries it",
+    sql: `SELECT d.id || ' after ' || d.attempts || ' tries' AS what FROM webhook_deliveries d WHERE d.state = 'pending' AND NOT EXISTS (
+      SELECT 1 FROM outbox t WHERE t.type = 'WebhookDue' AND t.event ->> '$.data.delivery_id' = d.id
+        AND t.event ->> '$.data.attempt' = d.attempts + 1 AND t.done <> t.want)`,
   },
   {
     rule: "5 an open reservation has a timer that gives it back",

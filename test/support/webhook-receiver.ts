@@ -35,9 +35,13 @@ export function webhookReceiver(name: string): Receiver {
   };
 }
 
-/** What a receiver does by Standard Webhooks: the event, or a throw. It reads the test's clock. */
-export function verified(secret: string, request: Omit<ReceivedWebhook, "answered">): Record<string, unknown> {
-  const clock = vi.spyOn(Date, "now").mockReturnValue(testClock.now());
+/** What a receiver does by Standard Webhooks: the event, or a throw. Its clock is the test's, or stands at `nowMs`. */
+export function verified(
+  secret: string,
+  request: Omit<ReceivedWebhook, "answered">,
+  nowMs = testClock.now(),
+): Record<string, unknown> {
+  const clock = vi.spyOn(Date, "now").mockReturnValue(nowMs);
   try {
     return new Webhook(secret).verify(request.body, {
       "webhook-id": request.id,

@@ -10,6 +10,7 @@ const QUEUES = {
   COMMANDS_QUEUE: "commands",
   UPLOADS_QUEUE: "uploads",
   CLOUD_UPLOADS_QUEUE: "cloud-uploads",
+  WEBHOOKS_QUEUE: "webhooks",
 } as const;
 
 const LOOK_MS = 10;
