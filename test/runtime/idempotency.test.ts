@@ -94,6 +94,36 @@ describe("the same sent again under the same key", () => {
     await approveAll(asked.request_id);
   });
 
+  it("gets it though the part is no longer sold or the device has moved away since", async ({ expect }) => {
+    await seedPart("GONE-1", { shelves: [{ location: "warehouse-03", bin: "Bin-G-01", quantity: 9 }] });
+    const gone = { ...order("gone-1"), lines: [{ sku: "GONE-1", quantity: 1 }] };
+    const ordered = await keyedPost(MANAGER, "/api/orders", "gone-1", gone);
+    const asked = await keyedPost("tech-north", "/api/requests", "moved-1", request("moved-1", "truck-002"));
+    const command = updateInventory("warehouse-02", "PUMP-001", 1, "warehouse-02/Bin-G-02");
+    const sent = await keyedPost("warehouse-02", "/api/commands", "moved-1", command);
+    expect([ordered.status, asked.status, sent.status]).toEqual([202, 202, 202]);
+    await settled();
+    const place = (location: string) =>
+      env.DB.prepare("UPDATE devices SET location = ? WHERE id = 'warehouse-02'").bind(location).run();
+    await place("warehouse-01");
+    const move = (region: string) =>
+      env.DB.prepare("UPDATE devices SET region = ? WHERE id = 'truck-002'").bind(region).run();
+    await env.DB.prepare("UPDATE parts SET discontinued = 1 WHERE sku = 'GONE-1'").run();
+    await move("south");
+    const again = await keyedPost(MANAGER, "/api/orders", "gone-1", gone);
+    const askedAgain = await keyedPost("tech-north", "/api/requests", "moved-1", request("moved-1", "truck-002"));
+    const sentAgain = await keyedPost("warehouse-02", "/api/commands", "moved-1", command);
+    expect([again, askedAgain, sentAgain].map(essence)).toEqual([ordered, asked, sent].map(essence));
+    expect((await keyedPost("warehouse-02", "/api/commands", "moved-2", command)).status).toBe(403);
+    await place("warehouse-02");
+    const anew = { ...gone, order_number: "gone-2" };
+    expect((await keyedPost(MANAGER, "/api/orders", "gone-2", anew)).status).toBe(422);
+    expect((await keyedPost("tech-north", "/api/requests", "moved-2", request("moved-2", "truck-002"))).status).toBe(
+      403,
+    );
+    await move("north");
+  });
+
   it("means the same whatever the order of the keys and the white space in its JSON", async ({ expect }) => {
     const first = await keyedPost("tech-north", "/api/requests", "spaced", request("spaced-1"));
     const { lines, device_id, request_number } = request("spaced-1");
@@ -170,7 +200,7 @@ describe("several at once", () => {
   });
 });
 
-describe("9: a reply of the database that is lost", () => {
+describe("scenario 9: a reply of the database that is lost", () => {
   it.for([
     ["a request", "tech-north", "/api/requests", request("lost-1"), 202],
     ["an order", MANAGER, "/api/orders", order("lost-1"), 202],
@@ -220,7 +250,7 @@ describe("9: a reply of the database that is lost", () => {
   });
 });
 
-it("27: a command sent by REST, again by REST and by socket has one effect, and REST gives the same bytes", async ({
+it("scenario 27: a command sent by REST, again by REST and by socket has one effect, and REST gives the same bytes", async ({
   expect,
 }) => {
   const before = await levelOf("BRKP-001", "warehouse-01");
