@@ -71,7 +71,7 @@ export function startLoad(url: string, seed: number) {
       const answer = await ask<{ request_id: string }>(name, "POST", "/api/uploads", file, number);
       expectAccepted(answer, number);
       done.requests.add(answer.body.request_id);
-      await wait(random.int(0, PAUSE_MS * 5));
+      await wait(random.int(PAUSE_MS * 10, PAUSE_MS * 50)); // each is a whole order
     }
   };
   interface Asked {

@@ -13,7 +13,7 @@ import { freePort, startWaybill, statusOf, temporaryFolder } from "./start-proce
 
 const KILLS = sizeOf(3, 30);
 const SETTLE_MS = 180_000;
-const AT_WORK = { timeout: 30_000, interval: 5 };
+const AT_WORK = { timeout: 120_000, interval: 5 };
 const GONE = { timeout: 10_000, interval: 20 };
 
 /** The app's database file; the runtime must have stopped. */

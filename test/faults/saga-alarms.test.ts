@@ -1,0 +1,134 @@
+/** What wakes a saga comes twice, fails for long, or is lost; and what ends it comes from two sides at once. */
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { afterEach, beforeAll, it } from "vitest";
+import { randomFrom } from "../../scripts/demo/random.ts";
+import { sha256Hex } from "../../src/container.ts";
+import { aroundDatabase, gate } from "../support/bindings.ts";
+import { faultyD1 } from "../support/faulty-d1.ts";
+import { as, env, startWorld, until } from "../support/harness.ts";
+import { violations } from "../support/invariants.ts";
+import { proved, seed, sizeOf } from "../support/proof.ts";
+import { runCron } from "../support/relay.ts";
+import {
+  drive,
+  giveSelfLimit,
+  journalOf,
+  MANAGER,
+  mixedOrder,
+  orderView,
+  sagaOf,
+  seedMixedParts,
+  seedPart,
+  settled,
+  watch,
+  wrongWith,
+} from "../support/saga-world.ts";
+import { moveClock, wrapBindings } from "../support/world.ts";
+
+beforeAll(async () => {
+  await startWorld();
+  await giveSelfLimit(MANAGER, 100_000_000);
+});
+afterEach(() => wrapBindings({}));
+
+let parts = 0;
+const newOrder = async () => mixedOrder(await seedMixedParts(`ALARM${++parts}`));
+
+it("scenario 13: an alarm that fires twice, and during a run, makes no step run twice", async ({ expect }) => {
+  const order = await newOrder();
+  await order.place();
+  const alarm = () => runDurableObjectAlarm(sagaOf(order.orderId));
+  await until("it has ended", async () => {
+    await Promise.all([alarm(), alarm(), alarm(), sagaOf(order.orderId).wake()]);
+    return (await orderView(order.orderId)).status === "Completed";
+  });
+  const begun = (await journalOf(order.orderId)).filter(({ state }) => state === "intended");
+  expect(begun.map(({ step, attempt }) => `${step} ${attempt}`)).toEqual([
+    "create 1",
+    "reserve 1",
+    `purchase:${order.parts.supplier.supplier} 1`,
+    "move 1",
+    "complete 1",
+  ]);
+  expect(await wrongWith(order, "Completed")).toEqual([]);
+});
+
+it("scenario 14: ten alarms that find the database down give nothing up: the saga goes on when it is back", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  const d1 = faultyD1({ marker: order.keys.reserve, kind: "before", times: 1 });
+  wrapBindings({ DB: d1.wrap });
+  await order.place();
+  await watch(order.orderId, () => d1.hits(order.keys.reserve) > 0);
+  const broken = gate();
+  broken.breakDown();
+  wrapBindings({ DB: (real) => aroundDatabase(real, (work) => broken.pass().then(work)) });
+  for (let alarm = 0; alarm < 10; alarm++) {
+    moveClock(1_000);
+    await runDurableObjectAlarm(sagaOf(order.orderId));
+    const next = await runInDurableObject(sagaOf(order.orderId), (_, state) => state.storage.getAlarm());
+    expect(next).not.toBeNull();
+  }
+  wrapBindings({});
+  await drive(order.orderId);
+  const { status } = await orderView(order.orderId);
+  expect(await wrongWith(order, status === "Completed" ? "Completed" : "Cancelled")).toEqual([]);
+});
+
+it("scenario 15: a saga whose alarm is lost is found by the cron and goes on", async ({ expect }) => {
+  const order = await newOrder();
+  const d1 = faultyD1({ marker: order.keys.move, kind: "before", times: 1 });
+  wrapBindings({ DB: d1.wrap });
+  await order.place();
+  await watch(order.orderId, (state) => state.waitUntil > 0);
+  expect(d1.hits(order.keys.move)).toBe(1);
+  const lose = () => runInDurableObject(sagaOf(order.orderId), (_, state) => state.storage.deleteAlarm());
+  await lose();
+  wrapBindings({});
+  moveClock(30_000);
+  await runCron();
+  expect((await orderView(order.orderId)).status).toBe("Pending"); // not overdue yet
+  await lose();
+  moveClock(60_000);
+  await runCron();
+  await watch(order.orderId, (state) => state.phase === "ended");
+  expect(await wrongWith(order, "Completed")).toEqual([]);
+});
+
+it("scenario 24: a cancel that meets a step, or the end, leaves one end that is whole", async ({ expect }) => {
+  const random = randomFrom(seed);
+  const orders = sizeOf(12, 60);
+  const sku = "CANCEL-1";
+  await seedPart(sku, { shelves: [{ location: "warehouse-03", bin: "Bin-1", quantity: orders }], price: 100 });
+  const ends: Record<string, number> = {};
+  for (let number = 0; number < orders; number++) {
+    const orderNumber = `CANCEL-${number}`;
+    const id = `ord_${(await sha256Hex(`${MANAGER}:${orderNumber}`)).slice(0, 32)}`;
+    // The step that fails once makes the saga sleep there: the cancel meets what was done, or what may have been.
+    const step = random.pick(["reserve", "move", "complete", "none"]);
+    const kind = random.pick(["before", "after"] as const);
+    wrapBindings({ DB: faultyD1({ marker: `${id}:${step}:0`, kind, times: 1 }).wrap });
+    const body = { order_number: orderNumber, device_id: "truck-001", lines: [{ sku, quantity: 1 }] };
+    const placed = await as(MANAGER, "POST", "/api/orders", body);
+    expect(placed.body.order_id).toBe(id);
+    await until("its saga is there", async () => sagaOf(id).inspect());
+    await Promise.all([sagaOf(id).cancel("no longer wanted"), drive(id), sagaOf(id).cancel("no longer wanted")]);
+    const { status } = await orderView(id);
+    ends[status] = (ends[status] ?? 0) + 1;
+  }
+  wrapBindings({});
+  await settled();
+  const count = (sql: string) => env.DB.prepare(sql).first<number>("n");
+  const ended = await count(
+    "SELECT COUNT(*) AS n FROM outbox WHERE type = 'OrderEnded' AND event ->> '$.data.order_id' IN (SELECT order_id FROM order_lines WHERE sku = 'CANCEL-1')",
+  );
+  expect(ended).toBe(orders);
+  expect(Object.keys(ends).sort()).toEqual(["Cancelled", "Completed"]);
+  const left = await count(
+    "SELECT on_hand - reserved AS n FROM stock_levels WHERE sku = 'CANCEL-1' AND location = 'warehouse-03'",
+  );
+  expect(left).toBe(ends["Cancelled"] ?? 0);
+  expect(await violations(env.DB)).toEqual([]);
+  proved("orders cancelled while they run", { orders, ...ends });
+}, 120_000);
