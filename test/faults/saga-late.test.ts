@@ -63,21 +63,24 @@ describe("a late write", () => {
     expect(await wrongWith(order, "Cancelled")).toEqual([]);
   });
 
-  it.for(steps)("of %s that arrives between fence and compensation changes nothing", async (step, { expect }) => {
-    const order = await newOrder();
-    const d1 = breakD1(
-      { marker: order.keys[step], kind: "held" },
-      { marker: `${order.orderId}:fence:0`, kind: "after", times: 1 }, // set, and the saga waits to learn of it
-    );
-    await order.place();
-    await drive(order.orderId, { stop: ({ phase, waitUntil }) => phase === "fencing" && waitUntil > 0 });
-    const answers = await d1.release(env.DB);
-    await drive(order.orderId);
+  it.for(steps)(
+    "scenario 10: of %s that arrives between fence and compensation changes nothing",
+    async (step, { expect }) => {
+      const order = await newOrder();
+      const d1 = breakD1(
+        { marker: order.keys[step], kind: "held" },
+        { marker: `${order.orderId}:fence:0`, kind: "after", times: 1 }, // set, and the saga waits to learn of it
+      );
+      await order.place();
+      await drive(order.orderId, { stop: ({ phase, waitUntil }) => phase === "fencing" && waitUntil > 0 });
+      const answers = await d1.release(env.DB);
+      await drive(order.orderId);
 
-    expect(answers).toHaveLength(5);
-    for (const answer of answers) expect(answer).toContain("FENCED");
-    expect(await wrongWith(order, "Cancelled")).toEqual([]);
-  });
+      expect(answers).toHaveLength(5);
+      for (const answer of answers) expect(answer).toContain("FENCED");
+      expect(await wrongWith(order, "Cancelled")).toEqual([]);
+    },
+  );
 
   it("of complete that arrives when a person was asked changes nothing", async ({ expect }) => {
     const order = await newOrder();
@@ -210,7 +213,7 @@ describe("an object that dies", () => {
     ["evicted", (orderId) => evictDurableObject(sagaOf(orderId))],
     ["aborted, with every other object,", () => abortAllDurableObjects()],
   ])(
-    "is %s between every two steps: the order is Completed, each step in effect once",
+    "scenario 16: is %s between every two steps: the order is Completed, each step in effect once",
     async ([, interrupt], { expect }) => {
       const order = await newOrder();
       // A fault in each step makes the saga sleep there, and it dies in each sleep.
@@ -237,7 +240,7 @@ describe("an object that dies", () => {
     },
   );
 
-  it("is evicted between every two compensations: the order is Cancelled, all undone in reverse", async ({
+  it("scenario 22: is evicted between every two compensations: the order is Cancelled, all undone in reverse", async ({
     expect,
   }) => {
     const order = await newOrder();
@@ -266,7 +269,9 @@ describe("an object that dies", () => {
     expect(await wrongWith(order, "Cancelled")).toEqual([]);
   });
 
-  it("in the middle of a purchase that the supplier accepted finds it by the probe", async ({ expect }) => {
+  it("scenario 23: in the middle of a purchase that the supplier accepted finds it by the probe", async ({
+    expect,
+  }) => {
     const order = await newOrder();
     await order.parts.supplier.switchOn({ delay_ms: 60_000 });
     await order.place();

@@ -235,7 +235,7 @@ describe("deadlines", () => {
     expect((await as("tech-north", "POST", "/api/requests", request("late-1"))).status).toBe(202);
   });
 
-  it("leave a write that lands after the 504 visible under its own id: sent again, it has one effect", async ({
+  it("scenario 10: leave a write that lands after the 504 visible under its own id: sent again, it has one effect", async ({
     expect,
   }) => {
     const command = {

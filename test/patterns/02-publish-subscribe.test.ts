@@ -234,7 +234,7 @@ async function shuffle(source: readonly Body[], random: Random, isOver: () => Pr
 }
 
 describe("the queue", () => {
-  it("may deliver every message three times, shuffled, to two consumers at once, and again when all is over", async ({
+  it("scenario 7: may deliver every message three times, shuffled, to two consumers at once, and again when all is over", async ({
     expect,
   }) => {
     const before = await levelOf("PUMP-001", "warehouse-03");

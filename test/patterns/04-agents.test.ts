@@ -360,7 +360,9 @@ describe("a ballot", () => {
     await approveAll(id, "reject");
   });
 
-  it("wins alone: of yes and no in the same moment one is taken, and the request goes its way", async ({ expect }) => {
+  it("scenario 25: wins alone: of yes and no in the same moment one is taken, and the request goes its way", async ({
+    expect,
+  }) => {
     for (let round = 0; round < 3; round++) {
       const id = await askForOne();
       await requestIs(id, "awaiting_approval");
@@ -418,7 +420,7 @@ describe("a wait of four hours", () => {
     await requestIs(id, "completed");
   });
 
-  it("ends a step for good: the late click of the one who was silent gets 409, and the next one's counts", async ({
+  it("scenario 25: ends a step for good: the late click of the one who was silent gets 409, and the next one's counts", async ({
     expect,
   }) => {
     const id = await askForOne();
@@ -462,7 +464,9 @@ describe("a wait of four hours", () => {
     await approveAll(id, "reject");
   });
 
-  it("and a click in the same moment: the step is decided or escalated, never both", async ({ expect }) => {
+  it("scenario 25: and a click in the same moment: the step is decided or escalated, never both", async ({
+    expect,
+  }) => {
     for (let round = 0; round < 3; round++) {
       const id = await askForOne();
       await requestIs(id, "awaiting_approval");

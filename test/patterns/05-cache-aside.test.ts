@@ -170,7 +170,7 @@ describe("a change", () => {
     expect(await cacheOf(list)).toBe("HIT");
   });
 
-  it("is dropped again 120 s later, so that a reader who put the old value back is stale no longer than that", async ({
+  it("scenario 29: is dropped again 120 s later, so that a reader who put the old value back is stale no longer than that", async ({
     expect,
   }) => {
     const put = gate();

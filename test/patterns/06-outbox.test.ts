@@ -68,7 +68,7 @@ describe("data and event", () => {
     socket.close();
   });
 
-  it("travel in one call of the database, and a reply that was lost after it makes no second effect", async ({
+  it("scenario 8, 9: travel in one call of the database, and a reply that was lost after it makes no second effect", async ({
     expect,
   }) => {
     const socket = await openSocket("truck-001");
@@ -103,7 +103,9 @@ describe("data and event", () => {
 });
 
 describe("a lost kick", () => {
-  it("costs a poll: the alarm finds what was committed, and has armed the next one first", async ({ expect }) => {
+  it("scenario 1: costs a poll: the alarm finds what was committed, and has armed the next one first", async ({
+    expect,
+  }) => {
     wrapBindings({ RELAY: deafRelays });
     const socket = await openSocket("truck-001");
     const location = await accepted("warehouse-01", updateInventory("warehouse-01", "HOSE-002", 1, "Bin-O-01"));
@@ -123,7 +125,7 @@ describe("a lost kick", () => {
     socket.close();
   });
 
-  it("doesn't end the polling when the database is down meanwhile", async ({ expect }) => {
+  it("scenario 14: doesn't end the polling when the database is down meanwhile", async ({ expect }) => {
     const broken = gate();
     broken.breakDown();
     wrapBindings({ DB: (real) => aroundDatabase(real, (work) => broken.pass().then(work)) });
@@ -132,7 +134,9 @@ describe("a lost kick", () => {
     expect(broken.waiting()).toBeGreaterThan(0);
   });
 
-  it("is made up by the cron even when the alarm is lost too, and the cron arms it again", async ({ expect }) => {
+  it("scenario 15: is made up by the cron even when the alarm is lost too, and the cron arms it again", async ({
+    expect,
+  }) => {
     wrapBindings({ RELAY: deafRelays });
     const location = await accepted("warehouse-01", updateInventory("warehouse-01", "HOSE-003", 1, "Bin-O-01"));
     await loseRelayAlarm();
@@ -145,7 +149,9 @@ describe("a lost kick", () => {
 });
 
 describe("the queue lane", () => {
-  it("may bring each message many times, side by side and again later: it has one effect", async ({ expect }) => {
+  it("scenario 6: may bring each message many times, side by side and again later: it has one effect", async ({
+    expect,
+  }) => {
     const socket = await openSocket("truck-001");
     const held: EventMessage[] = [];
     wrapBindings(
@@ -220,7 +226,7 @@ describe("the queue lane", () => {
     await quiet();
   });
 
-  it("sends again after two minutes what may have been sent: a send that hangs, and a queue that loses", async ({
+  it("scenario 4, 5: sends again after two minutes what may have been sent: a send that hangs, and a queue that loses", async ({
     expect,
   }) => {
     await warm("HOSE-005");

@@ -149,7 +149,7 @@ describe("an event", () => {
 });
 
 describe("a device that lost its socket", () => {
-  it("resumes after its last event: every missed one in order, none twice, however often it drops", async ({
+  it("scenario 30: resumes after its last event: every missed one in order, none twice, however often it drops", async ({
     expect,
   }) => {
     const witness = await live("truck-003");

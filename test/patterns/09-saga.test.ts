@@ -196,7 +196,9 @@ describe("a supplier that refuses", () => {
 });
 
 describe("a supplier that is hard to reach", () => {
-  it("whose reply is lost after it accepted makes one purchase order: the probe finds it", async ({ expect }) => {
+  it("scenario 18: whose reply is lost after it accepted makes one purchase order: the probe finds it", async ({
+    expect,
+  }) => {
     const parts = await seedMixedParts("LOST");
     await parts.supplier.switchOn({ lost_reply_next: 1 });
     const orderId = await orderMixed(parts);
@@ -246,7 +248,7 @@ describe("a supplier that is hard to reach", () => {
     expect(await parts.supplier.ordersUnder(`${orderId}:${supplier}`)).toEqual([]);
   });
 
-  it("whose circuit is open costs no attempt: the order sleeps until the health check and is then Completed", async ({
+  it("scenario 28: whose circuit is open costs no attempt: the order sleeps until the health check and is then Completed", async ({
     expect,
   }) => {
     const parts = await seedMixedParts("OPEN");
@@ -268,7 +270,7 @@ describe("a supplier that is hard to reach", () => {
     await drive(first);
   });
 
-  it("that accepts late, after the order was given up, has its purchase order found and cancelled", async ({
+  it("scenario 19: that accepts late, after the order was given up, has its purchase order found and cancelled", async ({
     expect,
   }) => {
     const parts = await seedMixedParts("LATE");
@@ -290,7 +292,7 @@ describe("a supplier that is hard to reach", () => {
     ]);
   });
 
-  it("that accepted and refuses to cancel leaves the order to a person, with everything else undone", async ({
+  it("scenario 21: that accepted and refuses to cancel leaves the order to a person, with everything else undone", async ({
     expect,
   }) => {
     const parts = await seedMixedParts("KEEP");

@@ -59,7 +59,7 @@ describe("opening", () => {
     expect((refusal as AppError).retryAfterSeconds).toBeLessThanOrEqual(30);
   });
 
-  it("adds up the failures of two isolates, and refuses both", async ({ expect }) => {
+  it("scenario 28: adds up the failures of two isolates, and refuses both", async ({ expect }) => {
     const [one, other] = [clientOf("archive:shared"), clientOf("archive:shared")];
     await fail(one, 3);
     await fail(other, 2);
@@ -125,7 +125,7 @@ describe("the health check", () => {
     expect(await breaker.status()).toEqual({ state: "closed", forced: false, failures: 0, retryAfterMs: 0 });
   });
 
-  it("lets one probe through in all, for 20 isolates at the same instant", async ({ expect }) => {
+  it("scenario 28: lets one probe through in all, for 20 isolates at the same instant", async ({ expect }) => {
     await fail(clientOf("archive:one-probe"), 5);
     await runDurableObjectAlarm(stubOf("archive:one-probe"));
     const answers = await Promise.all(Array.from({ length: 20 }, () => clientOf("archive:one-probe").permit()));

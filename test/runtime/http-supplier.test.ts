@@ -128,7 +128,7 @@ it("a retry that overtakes its own late acceptance makes one purchase order", as
   expect(await acme.ordersUnder(draft.idempotencyKey)).toHaveLength(1);
 });
 
-it("a supplier that accepted twice has both orders cancelled", async ({ expect, acme, draft }) => {
+it("scenario 20: a supplier that accepted twice has both orders cancelled", async ({ expect, acme, draft }) => {
   await acme.switchOn({ double_accept: true });
   const first = await gateway().placePurchaseOrder(draft);
   const second = await gateway().placePurchaseOrder(draft);

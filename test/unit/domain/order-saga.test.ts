@@ -478,7 +478,7 @@ describe("cancel", () => {
   });
 });
 
-it("a journal of another definition is put before a person, at the pace of the ladder, and never guessed at", ({
+it("scenario 17: a journal of another definition is put before a person, at the pace of the ladder, and never guessed at", ({
   expect,
 }) => {
   const state = { ...startSaga("ord_1", 0, ["acme"]), definition: SAGA_DEFINITION + 1 };
