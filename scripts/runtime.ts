@@ -99,6 +99,11 @@ export function configuredVars(): Record<string, string> {
   return readWorkerConfig().configured;
 }
 
+/** The crons of wrangler.toml. */
+export function configuredCrons(): readonly string[] {
+  return unstable_readConfig({ config: CONFIG }).triggers.crons ?? [];
+}
+
 function sharedOptions(stateDir: string, log: (line: string) => void) {
   return {
     host: "127.0.0.1",

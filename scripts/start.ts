@@ -7,7 +7,8 @@ import { parseSettings } from "../src/config.ts";
 import { messageOf } from "../src/domain/errors.ts";
 import { releaseForgotten } from "./forgotten-messages.ts";
 import { applyMigrations } from "./migrate.ts";
-import { configuredVars, startRuntime, withDatabase, type Runtime } from "./runtime.ts";
+import { dueCrons, isEveryMinute } from "./crons.ts";
+import { configuredCrons, configuredVars, startRuntime, withDatabase, type Runtime } from "./runtime.ts";
 import { personas, seedOnce } from "./seed.ts";
 import { openStateFolder, type StateFolder } from "./state-folder.ts";
 
@@ -57,18 +58,25 @@ async function start(): Promise<void> {
   }
   console.log([`Waybill ready ${runtime.url} state=${stateDir}`, ...everyone].join("\n"));
 
-  // The platform fires no crons locally. The first at once: after a restart it revives what was under way.
-  void tick(runtime);
-  setInterval(() => void tick(runtime), CRON_MS);
+  // The platform fires no crons locally. Those of every minute at once: after a restart they revive what was under way.
+  const crons = configuredCrons();
+  let until = Date.now();
+  const tick = () => {
+    const from = until;
+    until = Date.now();
+    for (const cron of dueCrons(crons, from, until)) void fire(runtime, cron);
+  };
+  for (const cron of crons.filter(isEveryMinute)) void fire(runtime, cron);
+  setInterval(tick, CRON_MS);
 }
 
-async function tick({ mf }: Runtime): Promise<void> {
+async function fire({ mf }: Runtime, cron: string): Promise<void> {
   try {
-    const { outcome } = await (await mf.getWorker()).scheduled({ cron: "* * * * *" });
-    if (outcome !== "ok") console.error(`The cron ended with "${outcome}"; it runs again in a minute.`);
+    const { outcome } = await (await mf.getWorker()).scheduled({ cron, scheduledTime: new Date() });
+    if (outcome !== "ok") console.error(`The cron "${cron}" ended with "${outcome}"; it runs again at its next time.`);
   } catch (error) {
     if (stopping) return; // the platform went away under it, as it should
-    console.error(`The cron could not run (${messageOf(error)}); it runs again in a minute.`);
+    console.error(`The cron "${cron}" could not run (${messageOf(error)}); it runs again at its next time.`);
   }
 }
 

@@ -51,6 +51,17 @@ export const AUDIT_CLOCK_SLACK_MS = 30_000; // a row's time is taken before its 
 // Idempotency of REST writes
 export const ANSWER_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
 
+// Invariants, checked on the live data
+export const NIGHTLY_CRON = "17 3 * * *"; // UTC; wrangler.toml says the same
+export const INVARIANT_KEYS = 5_000; // of one statement
+export const INVARIANT_ROWS = 1_000; // broken ones that are reported
+export const INVARIANT_SEALS = 100; // the newest that are verified, and of one step
+export const INVARIANT_BUDGET_MS = 10_000; // of a call; the service itself has 20 s
+export const INVARIANT_STUCK_MS = 60 * 60 * 1000; // an event's sends are over after ten minutes
+export const INVARIANT_DAY_MS = 24 * 60 * 60 * 1000; // an order may wait four hours for a supplier
+export const INVARIANT_RECENT_MS = 48 * 60 * 60 * 1000; // two nights: what people may do now isn't what they might then
+export const AUDIT_OVERDUE_MS = 10 * 60 * 1000;
+
 // Retry and breaker
 export const RETRY_LADDER_MS = [1_000, 2_000, 4_000, 8_000] as const;
 export const RETRY_JITTER = 0.5; // each delay is drawn from [d, 1.5 d]

@@ -1,14 +1,27 @@
-/** The cron of every minute, the last net: re-arms the relays, revives sagas and uploads that lost what would wake them. */
+/** The crons: the nightly check of the invariants; and that of every minute, the last net: re-arms the relays, revives sagas and uploads that lost what would wake them. */
+import { NIGHTLY_CRON } from "./config.ts";
 import { createContainer, kickShard, type Lifetime } from "./container.ts";
 import { staleCloudUploads } from "./db/queries/cloud-uploads.ts";
 import { overdueOrders } from "./db/queries/orders.ts";
 import type { Env } from "./env.ts";
 import { log } from "./log.ts";
+import { reportInvariants } from "./services/invariants.ts";
+import { auditDeps } from "./wiring/audit.ts";
 
 const OVERDUE_MS = 60_000;
 const UPLOAD_STALE_MS = 10 * 60_000;
 
-export async function everyMinute(env: Env, lifetime: Lifetime): Promise<void> {
+/** Runs what this cron is for. Any other than the nightly one is the cron of every minute. */
+export async function onSchedule(
+  { cron, scheduledTime }: Pick<ScheduledController, "cron" | "scheduledTime">,
+  env: Env,
+  lifetime: Lifetime,
+): Promise<void> {
+  if (cron === NIGHTLY_CRON) await reportInvariants(auditDeps(createContainer(env, lifetime)), scheduledTime);
+  else await everyMinute(env, lifetime);
+}
+
+async function everyMinute(env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
   const shards = Array.from({ length: container.settings.RELAY_SHARDS }, (_, shard) => shard);
   await Promise.all(shards.map((shard) => kickShard(env, shard)));

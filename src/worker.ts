@@ -2,7 +2,7 @@
 import type { Env } from "./env.ts";
 import { consumeQueue } from "./queues/consume-queue.ts";
 import { createApp } from "./routes/app.ts";
-import { everyMinute } from "./scheduled.ts";
+import { onSchedule } from "./scheduled.ts";
 
 export { CircuitBreaker } from "./durable-objects/circuit-breaker.ts";
 export { DeviceHub } from "./durable-objects/device-hub.ts";
@@ -14,5 +14,5 @@ const app = createApp();
 export default {
   fetch: (request, env, ctx) => app.fetch(request, env, ctx),
   queue: (batch, env, ctx) => consumeQueue(batch, env, ctx),
-  scheduled: (_controller, env, ctx) => everyMinute(env, ctx),
+  scheduled: (controller, env, ctx) => onSchedule(controller, env, ctx),
 } satisfies ExportedHandler<Env>;

@@ -17,6 +17,7 @@ export const ID_PREFIXES = {
   session: "ses",
   webhook: "whk",
   webhookDelivery: "whd",
+  invariantReport: "inv",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -14,6 +14,7 @@ import { registerDiscrepancies } from "./discrepancies.ts";
 import { registerDocs } from "./docs.ts";
 import { registerHealth } from "./health.ts";
 import { registerImports } from "./imports.ts";
+import { registerInvariants } from "./invariants.ts";
 import { allowedMethods } from "./methods.ts";
 import { requestContext, securityHeaders } from "./middleware/context.ts";
 import { registerNotifications } from "./notifications.ts";
@@ -80,6 +81,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerWebhooks(app);
   registerWebhookDeliveries(app);
   registerOps(app);
+  registerInvariants(app);
   registerAudit(app);
   registerDocs(app);
   registerPage(app);

@@ -1,7 +1,8 @@
 import { beforeAll, it } from "vitest";
-import { tamper } from "../support/audit.ts";
+import { seal, tamper } from "../support/audit.ts";
 import { approveAll, as, env, requestIs, startWorld, until } from "../support/harness.ts";
 import { RULES, violations } from "../support/invariants.ts";
+import { moveClock } from "../support/world.ts";
 import { drive, giveSelfLimit, MANAGER, orderMixed, seedMixedParts, settled } from "../support/saga-world.ts";
 import { accepted, sent, updateInventory } from "../support/stock.ts";
 
@@ -37,6 +38,8 @@ beforeAll(async () => {
   names.set("auto", auto).set("gone", gone);
   names.set("writeoff", await approvedWriteOff()).set("scan", await refusedScan());
   await settled();
+  moveClock(60_001);
+  await seal();
   await tamper();
 });
 
@@ -352,6 +355,11 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     "6 one audit row for each ballot",
     ["UPDATE audit SET action = 'lost' WHERE subject = 'request/:request' AND action = 'approval.approved'"],
     ["UPDATE audit SET action = 'approval.approved' WHERE subject = 'request/:request' AND action = 'lost'"],
+  ],
+  [
+    "6 the seals verify",
+    ["UPDATE audit SET reason = 'x' || COALESCE(reason, '') WHERE seq = 1"],
+    ["UPDATE audit SET reason = NULLIF(substr(reason, 2), '') WHERE seq = 1"],
   ],
   [
     "7 a decided step has its ballot, bound to what was approved",

@@ -82,5 +82,6 @@ it(
     ]);
     await quiet();
     expect(await violations(env.DB)).toEqual([]);
+    expect((await as("ops", "GET", "/api/ops/invariants")).body.data).toEqual([]);
   },
 );

@@ -93,6 +93,8 @@ it("is kept by real answers: status, media type and body", async ({ expect }) =>
     await check("ops", "GET", "/api/ops/recount"),
     await check("ops", "GET", "/api/outbox"),
     await check("ops", "GET", `/api/audit?subject=request/${id}`),
+    await check("ops", "GET", "/api/ops/invariants"),
+    await check("ops", "GET", "/api/ops/invariants/reports"),
     await check("ops", "GET", "/api/audit/verify"),
     await check("ops", "GET", "/api/audit/verify?limit=0"),
     await check("truck-001", "GET", "/api/audit/export"),

@@ -19,11 +19,14 @@ const ENOUGH_APPROVERS = "7 as many distinct people approve as the rules ask for
 const COMMAND_AS_APPROVED = "7 the ballots of a command are bound to what is kept with it";
 const AS_APPROVED = "7 what was ordered is what was approved";
 
+const SEALS_VERIFY = "6 the seals verify";
+
 const ALL = [...CHECKS, ...EFFECTS];
 
 /** Each rule by its name, for the test that breaks them one by one. */
 export const RULES: readonly string[] = [
   ...ALL.map(({ rule }) => rule),
+  SEALS_VERIFY,
   ENOUGH_APPROVERS,
   AS_APPROVED,
   COMMAND_AS_APPROVED,
@@ -43,8 +46,35 @@ export async function violations(db: D1Database, options: InvariantOptions = {})
   const found = results.flatMap(({ results: rows }, index) =>
     rows.map(({ what }) => `${checks[index]?.rule}: ${what}`),
   );
-  return [...found, ...(await approvalViolations(db)), ...(await commandViolations(db))];
+  return [...found, ...(await sealViolations(db)), ...(await approvalViolations(db)), ...(await commandViolations(db))];
 }
+
+/** Invariant 6, the part that SQL can't say: each seal goes on from the one before and fits its rows, by design/audit.md. */
+async function sealViolations(db: D1Database): Promise<string[]> {
+  const [seals, rows] = await db.batch<Record<string, string | number | null>>([
+    db.prepare("SELECT * FROM audit_seals ORDER BY to_seq"),
+    db.prepare("SELECT * FROM audit ORDER BY seq"),
+  ]);
+  const found: string[] = [];
+  let before = { hash: "0".repeat(64), to: 0 };
+  for (const seal of seals?.results ?? []) {
+    const [from, to] = [Number(seal["from_seq"]), Number(seal["to_seq"])];
+    const own = (rows?.results ?? []).filter(({ seq }) => Number(seq) >= from && Number(seq) <= to);
+    const lines = await Promise.all(
+      own.map(
+        async ({ seq, ...row }) => `${seq} ${await sha256Hex(JSON.stringify(COLUMNS.map((name) => row[name])))}\n`,
+      ),
+    );
+    const hash = await sha256Hex(`${before.hash}\n${lines.join("")}`);
+    if (hash !== seal["hash"] || seal["prev"] !== before.hash || from !== before.to + 1) {
+      found.push(`${SEALS_VERIFY}: ${from} to ${to}`);
+    }
+    before = { hash: String(seal["hash"]), to };
+  }
+  return found;
+}
+
+const COLUMNS = ["at", "actor", "actor_kind", "action", "subject", "before", "after", "reason", "trace"];
 
 interface OrderedRequest {
   readonly id: string;

@@ -35,9 +35,10 @@ export async function holdRelayPoll(): Promise<void> {
   await runRelayAlarm();
 }
 
-export async function runCron(): Promise<void> {
+/** Fires a cron; without options that of every minute. */
+export async function runCron(options: { readonly cron?: string; readonly scheduledTime?: Date } = {}): Promise<void> {
   const ctx = createExecutionContext();
-  await worker.scheduled(createScheduledController(), env, ctx);
+  await worker.scheduled(createScheduledController(options), env, ctx);
   await waitOnExecutionContext(ctx);
 }
 

@@ -83,3 +83,11 @@ export async function findRowsBelow(db: Database, seq: number): Promise<readonly
   );
   return row.from_seq === null || row.to_seq === null ? null : [row.from_seq, row.to_seq];
 }
+
+/** The last seq before the newest `count` seals. */
+export async function findSealsBack(db: Database, count: number): Promise<number> {
+  const rows = await db.all<{ to_seq: number }>(
+    sql`SELECT to_seq FROM audit_seals ORDER BY to_seq DESC LIMIT 1 OFFSET ${count}`,
+  );
+  return rows[0]?.to_seq ?? 0;
+}

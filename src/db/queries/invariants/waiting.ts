@@ -1,0 +1,59 @@
+/** Invariants 3, 4 and 5 of what is on its way: few rows, found by the indexes of what is open. */
+import { dayAgo, inRange, leaseEnd, movementsSince, recent, RUNNING, stuck, type Rule } from "./rule.ts";
+
+/** By seq. */
+export const OUTBOX_RULES: readonly Rule[] = [
+  {
+    rule: "3 nobody marks an event that they weren't to have",
+    sql: `SELECT 'event/' || event_id AS subject, type || ' of ' || subject AS detail, want AS expected, done AS found
+      FROM outbox WHERE ${inRange("seq")} AND done & ~want <> 0`,
+  },
+];
+
+export const WAITING_RULES: readonly Rule[] = [
+  {
+    rule: "3 a due event takes effect at each subscriber, or is parked",
+    sql: `SELECT 'event/' || event_id AS subject, type || ' of ' || subject AS detail, want AS expected, done AS found
+      FROM outbox WHERE done <> want AND parked_at IS NULL AND MAX(not_before, created_at) <= ${stuck}`,
+  },
+  {
+    rule: "4 an accepted command ends",
+    sql: `SELECT 'command/' || id AS subject, 'since ' || created_at AS detail, 'an end' AS expected, state AS found
+      FROM commands WHERE state = 'accepted' AND created_at <= ${dayAgo}`,
+  },
+  {
+    rule: "4 a command that changes stock has its effect once",
+    sql: `SELECT 'command/' || c.id AS subject, 'movements of a command that is ' || c.state AS detail,
+        c.state = 'applied' AS expected, COALESCE(m.n, 0) AS found
+      FROM commands c
+      LEFT JOIN (SELECT source, COUNT(*) AS n FROM stock_movements WHERE at >= ${movementsSince}
+                 AND source > 'command/' AND source < 'command0' GROUP BY source) m ON m.source = 'command/' || c.id
+      WHERE c.type = 'UpdateInventory' AND COALESCE(c.finished_at, c.created_at) >= ${recent}
+        AND (c.state = 'applied') <> COALESCE(m.n, 0)`,
+  },
+  {
+    rule: "4 an order ends",
+    sql: `SELECT 'order/' || id AS subject, 'since ' || created_at || ', at ' || step AS detail, 'an end' AS expected,
+        status AS found
+      FROM orders WHERE status IN ${RUNNING} AND created_at <= ${dayAgo}`,
+  },
+  {
+    rule: "5 a lease ends",
+    sql: `SELECT 'event/' || event_id AS subject, 'lease' AS detail, ${leaseEnd} AS expected, lease_until AS found
+      FROM outbox WHERE done <> want AND parked_at IS NULL AND lease_until > ${leaseEnd}
+      UNION ALL
+      SELECT 'command/' || id, 'lease', ${leaseEnd}, lease_until FROM commands
+      WHERE state = 'accepted' AND lease_until > ${leaseEnd}`,
+  },
+  {
+    rule: "5 an order on its way is woken in time",
+    sql: `SELECT 'order/' || id AS subject, 'wakes next' AS detail, 'after ' || ${stuck} AS expected, next_wake_at AS found
+      FROM orders WHERE status IN ${RUNNING} AND (next_wake_at IS NULL OR next_wake_at <= ${stuck})`,
+  },
+  {
+    rule: "5 a response on its way to the archive is tried",
+    sql: `SELECT 'response/' || response_id AS subject, 'tried last' AS detail, 'after ' || ${stuck} AS expected,
+        updated_at AS found
+      FROM cloud_uploads WHERE state = 'queued' AND updated_at <= ${stuck}`,
+  },
+];
