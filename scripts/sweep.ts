@@ -15,7 +15,9 @@ const PAIRS = 2_000;
 const WORKERS = "2";
 
 /** Other proofs whose tests take their full size from SWEEP_FULL=1; what they print is shown. `[project, file]` */
-const PROOFS: readonly (readonly [project: string, file: string])[] = [];
+const PROOFS: readonly (readonly [project: string, file: string])[] = [
+  ["faults", "test/faults/identical-keys.test.ts"],
+];
 
 interface FlowReport {
   readonly flow: string;

@@ -65,6 +65,28 @@ describe("of many at once under one key", () => {
   });
 });
 
+it("a refusal that is to be kept gives way to an answer that was stored while it was found", async ({ expect }) => {
+  let begun = () => {};
+  const refuserBegan = new Promise<void>((resolve) => (begun = resolve));
+  let done = () => {};
+  const otherIsDone = new Promise<void>((resolve) => (done = resolve));
+  const refusing = answerOnce<Container, Named>(container, {
+    intent: intentOf("gives-way"),
+    trace: container.newTrace(),
+    write: async () => {
+      begun();
+      await otherIsDone;
+      return refuse("INSUFFICIENT_STOCK", "the other one took it");
+    },
+    textOf: (one) => JSON.stringify(one),
+    textOfRefusal: ({ reason }) => reason,
+  });
+  await refuserBegan;
+  const other = await ask("gives-way");
+  done();
+  expect(await refusing).toEqual({ ...other, replayed: true });
+});
+
 describe("a write", () => {
   it("that fails after its batch is answered with what is committed when it is sent again", async ({ expect }) => {
     let made = "";
