@@ -96,6 +96,7 @@ export const AI_TOKEN_BUDGET = 8_000; // of all calls together
 export const AI_MAX_LINES = 10; // ambiguous lines asked about; the others go back to the requester
 
 // Commands
+export const MAX_COMMAND_LINES = 200; // lines of one transfer or receipt
 export const COMMAND_PLANS = 5; // how often one is planned anew when what it read has changed, before it is retried later
 
 // Offline devices

@@ -4,13 +4,12 @@
  */
 import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
-import { OUTBOX_BUCKETS } from "../config.ts";
 import { AppError, ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
-import { dataSchemaOf, type DataOf, type MessageType } from "../domain/events.ts";
-import { fnv1a } from "../domain/hash.ts";
+import type { DataOf, MessageType } from "../domain/events.ts";
 import type { NewId } from "../domain/ids.ts";
 import { traceIdOf, type Actor, type Trace } from "../domain/trace.ts";
 import type { Database } from "./database.ts";
+import { insertEvent, insertEvents, type DraftedRow } from "./outbox-rows.ts";
 import { findInboxRow } from "./queries/inbox.ts";
 
 /** A statement and how many rows it must change; otherwise the whole batch rolls back with that code. */
@@ -45,8 +44,18 @@ export interface EventDraft<T extends MessageType = MessageType> {
   readonly notBefore?: number;
 }
 
-/** Any draft, as a union that keeps type and data together. */
-export type AnyEventDraft = { [T in MessageType]: EventDraft<T> }[MessageType];
+/** Events of which only those are there that a condition keeps, by one statement however many there are. */
+export interface EventGroup<T extends MessageType = MessageType> {
+  /** Without a `fill` of their own. */
+  readonly drafts: readonly EventDraft<T>[];
+  /** What follows `FROM (…) AS d`, where `d.data` is a draft's data as JSON: a join with the batch's rows, and the condition. */
+  readonly keep: SQL;
+  /** JSON path → expression over the rows so joined. */
+  readonly fill?: Readonly<Record<string, SQL>>;
+}
+
+/** Any draft, as a union that keeps type and data together, or a group of them. */
+export type AnyEventDraft = { [T in MessageType]: EventDraft<T> }[MessageType] | EventGroup;
 
 /** A subscriber's bit on a row of the outbox: the row is named by its place in the log and, since places can be reused, its event. */
 export interface DoneMark {
@@ -96,10 +105,6 @@ export interface CommitDeps {
 /** drizzle's own batch can't bind parameters of raw statements, so they are compiled here and sent as they are. */
 const dialect = new SQLiteAsyncDialect();
 
-export function bucketOf(subject: string): number {
-  return fnv1a(subject) % OUTBOX_BUCKETS;
-}
-
 /** An assertion on the statement just before it: its count of changed rows. Writes no row. */
 function assertChanged(rows: number, code: ErrorCode): SQL {
   return sql`INSERT INTO assert_that SELECT changes(), ${rows}, ${code}`;
@@ -137,15 +142,20 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
     if (write.expect) add(assertChanged(write.expect.rows, write.expect.otherwise));
   }
   for (const entry of work.audit ?? []) add(auditInsert(entry, work.trace, at));
-  const eventIds: string[] = [];
-  const buckets = new Set<number>();
+  const { newId, wantOf, webhookWantOf } = deps;
+  const facts = { newId, wantOf, webhookWantOf, trace: work.trace, at };
+  const always: DraftedRow[] = [];
+  const groups: { readonly statement: number; readonly rows: readonly DraftedRow[] }[] = [];
   for (const draft of work.events ?? []) {
-    const eventId = deps.newId("event");
-    const bucket = bucketOf(draft.subject);
-    eventIds.push(eventId);
-    if (draft.notBefore === undefined) buckets.add(bucket);
-    const want = sql`${deps.wantOf(draft.type)}${webhookWant(draft, deps.webhookWantOf(draft.type))}`;
-    add(outboxInsert(draft, { eventId, bucket, at, trace: work.trace, want }));
+    if ("drafts" in draft) {
+      const { statement, rows } = insertEvents(draft, facts);
+      groups.push({ statement: statements.length, rows });
+      add(statement);
+    } else {
+      const { statement, row } = insertEvent(draft, facts);
+      always.push(row);
+      add(statement);
+    }
   }
   if (inbox && lateResult) {
     add(sql`UPDATE inbox SET result = (${lateResult}) WHERE scope = ${inbox.scope} AND id = ${inbox.id}`);
@@ -153,8 +163,14 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
 
   if (statements.length === 0) return { ok: true, replayed: false, eventIds: [], buckets: [] };
   try {
-    await client.batch(statements);
-    return { ok: true, replayed: false, eventIds, buckets: [...buckets] };
+    const results = await client.batch<{ event_id: string }>(statements);
+    const kept = groups.flatMap(({ statement, rows }) => {
+      const ids = new Set(results[statement]?.results.map((row) => row.event_id));
+      return rows.filter(({ eventId }) => ids.has(eventId));
+    });
+    const there = [...always, ...kept];
+    const buckets = new Set(there.filter(({ isDue }) => isDue).map(({ bucket }) => bucket));
+    return { ok: true, replayed: false, eventIds: there.map(({ eventId }) => eventId), buckets: [...buckets] };
   } catch (error) {
     const text = chainOf(error);
     if (inbox && /UNIQUE constraint failed: inbox\./.test(text)) return storedAnswer(db, inbox);
@@ -170,49 +186,6 @@ function auditInsert(entry: AuditEntry, trace: Trace, at: string): SQL {
   return sql`INSERT INTO audit(at, actor, actor_kind, action, subject, before, after, reason, trace)
     VALUES (${at}, ${entry.actor.id}, ${entry.actor.kind}, ${entry.action}, ${entry.subject},
             ${json(entry.before)}, ${json(entry.after)}, ${entry.reason ?? null}, ${traceIdOf(trace.traceparent)})`;
-}
-
-interface RowFacts {
-  readonly eventId: string;
-  readonly bucket: number;
-  readonly at: string;
-  readonly trace: Trace;
-  readonly want: SQL;
-}
-
-/**
- * Adds the bit of webhooks when an endpoint that is active at this commit may want the event: without one, an index that
- * is empty is looked at and nothing more. Who really hears of it is decided at delivery.
- */
-function webhookWant(draft: AnyEventDraft, bit: number): SQL {
-  if (bit === 0) return sql``;
-  const { type, region } = draft;
-  return sql` | CASE WHEN EXISTS (SELECT 1 FROM webhooks WHERE state = 'active'
-    AND (region IS NULL OR ${region} IS NULL OR region = ${region})
-    AND EXISTS (SELECT 1 FROM json_each(types) WHERE value = ${type})) THEN ${bit} ELSE 0 END`;
-}
-
-function outboxInsert(draft: AnyEventDraft, { eventId, bucket, at, trace, want }: RowFacts): SQL {
-  const envelope = JSON.stringify({
-    specversion: "1.0",
-    id: eventId,
-    source: "/waybill",
-    type: draft.type,
-    subject: draft.subject,
-    time: at,
-    datacontenttype: "application/json",
-    dataschema: dataSchemaOf(draft.type),
-    sequence: draft.sequence,
-    traceparent: trace.traceparent,
-    correlationid: trace.correlationId,
-    data: draft.data,
-  });
-  const fills = Object.entries(draft.fill ?? {}).map(([path, value]) => sql`, ${path}, (${value})`);
-  const event = fills.length === 0 ? sql`${envelope}` : sql`json_set(${envelope}${sql.join(fills)})`;
-  const notBefore = draft.notBefore === undefined ? "" : new Date(draft.notBefore).toISOString();
-  return sql`INSERT INTO outbox(event_id, bucket, type, subject, region, event, created_at, not_before, want)
-    VALUES (${eventId}, ${bucket}, ${draft.type}, ${draft.subject}, ${draft.region}, ${event}, ${at}, ${notBefore},
-            ${want})`;
 }
 
 async function storedAnswer(db: Database, inbox: { scope: string; id: string; bodyHash: string }): Promise<Committed> {

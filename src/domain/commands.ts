@@ -8,6 +8,9 @@ export const text = (max: number) => z.string().min(1).max(max);
 export const sku = text(100);
 export const deviceId = text(100);
 export const reason = text(500);
+export const quantity = z.int().min(1).max(MAX_QUANTITY);
+/** Of what may be none. */
+export const count = z.int().min(0).max(MAX_QUANTITY);
 
 /** The command's own key, made by whoever sends it. */
 export const commandId = z.string().regex(/^[A-Za-z0-9_-]{8,100}$/, "8 to 100 letters, digits, _ or -");

@@ -32,6 +32,8 @@ export const RIGHTS = {
   "approvals.decide": ["manager"],
   "orders.create": ["manager"],
   "orders.read": ["manager", "operations", "keeper", "integrator"],
+  "transfers.read": ["device", "keeper", "manager", "operations", "admin", "integrator"],
+  "purchase_orders.read": ["device", "keeper", "manager", "operations", "admin", "integrator"],
   "devices.read": ["manager", "operations", "admin"],
   "sockets.open": ["device", "technician", "keeper", "manager", "operations"],
   "notifications.read": ["device", "technician", "keeper", "manager", "operations", "admin", "integrator"],

@@ -9,6 +9,7 @@ export const ID_PREFIXES = {
   command: "cmd",
   event: "evt",
   movement: "mov",
+  lowMark: "low",
   approvalStep: "stp",
   ballot: "bal",
   agentRun: "run",

@@ -2,7 +2,7 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { MAX_JSON_BYTES, MAX_REPLAY_COMMANDS } from "../config.ts";
 import type { Container } from "../container.ts";
-import { findCommand, type CommandRow } from "../db/queries/commands.ts";
+import { findCommand, listCommands, type CommandRow } from "../db/queries/commands.ts";
 import type { Principal } from "../domain/identity.ts";
 import { acceptCommand } from "../services/command-acceptance.ts";
 import { resultOf } from "../services/command-answers.ts";
@@ -13,12 +13,15 @@ import { keyedUnless, KEY_PROBLEMS, requiredKey } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageOf, pageQuery, pageSchema } from "./paging.ts";
 import { problem, refused } from "./problem.ts";
+
+const state = z.enum(["accepted", "applied", "rejected", "awaiting_approval", "dead"]);
 
 const commandView = z.object({
   id: z.string(),
   type: z.string(),
-  state: z.enum(["accepted", "applied", "rejected", "awaiting_approval", "dead"]),
+  state,
   reason: z.string().nullable(),
   result: z.record(z.string(), z.unknown()).nullable(),
   created_at: z.string(),
@@ -102,6 +105,34 @@ const replay = createRoute({
   },
 });
 
+/** In a list also who sent it and what it asks for. */
+const listed = commandView.extend({ sender: z.string(), data: z.record(z.string(), z.unknown()) });
+
+const list = createRoute({
+  method: "get",
+  path: "/api/commands",
+  tags: ["commands"],
+  security: BEARER,
+  middleware: [requires("commands.read")] as const,
+  request: {
+    query: z.strictObject({
+      state: state.optional(),
+      sender: z
+        .string()
+        .regex(/^(device|person):.{1,100}$/, "device:{id} or person:{id}")
+        .optional(),
+      ...pageQuery,
+    }),
+  },
+  responses: {
+    200: json(
+      pageSchema(listed),
+      "Commands newest first: a device's own, a person's region. Without a state all but those that were applied",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
+  },
+});
+
 const one = createRoute({
   method: "get",
   path: "/api/commands/{id}",
@@ -142,6 +173,22 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     if (!replayed.ok) return refused(c, replayed);
     const { answers, next } = replayed;
     return c.json({ data: [...answers], meta: { count: answers.length, next_device_sequence: next } }, 200);
+  });
+
+  app.openapi(list, async (c) => {
+    const { kind, subject, region } = c.get("principal");
+    const { cursor, limit, sender, ...filter } = c.req.valid("query");
+    const own = `${kind}:${subject}`;
+    if (kind === "device" && sender !== undefined && sender !== own) return c.json(pageOf([], limit), 200);
+    const scope = kind === "device" ? { sender: own, region: null } : { sender, region };
+    const page = { ...filter, ...scope, after: cursor ?? null, limit: limit + 1 };
+    const rows = await listCommands(c.get("container").db, page);
+    const items = rows.map((row) => ({
+      ...view(row),
+      sender: row.sender,
+      data: JSON.parse(row.data) as Record<string, unknown>,
+    }));
+    return c.json(pageOf(items, limit), 200);
   });
 
   app.openapi(one, async (c) => {

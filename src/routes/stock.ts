@@ -16,6 +16,10 @@ const levels = createRoute({
     query: z.strictObject({
       sku: z.string().min(1).max(100).optional(),
       location: z.string().min(1).max(100).optional(),
+      low: z
+        .enum(["true", "false"])
+        .transform((text) => text === "true")
+        .optional(),
     }),
   },
   responses: {
@@ -31,6 +35,9 @@ const levels = createRoute({
             available: z.int(),
             incoming: z.int(),
             in_transit: z.int(),
+            minimum: z.int(),
+            maximum: z.int().nullable(),
+            low: z.boolean(),
             version: z.int(),
             bins: z.array(z.object({ bin: z.string(), quantity: z.int() })).optional(),
           }),
@@ -46,8 +53,8 @@ const levels = createRoute({
 export function registerStock(app: OpenAPIHono<AppEnv>): void {
   app.openapi(levels, async (c) => {
     const { db } = c.get("container");
-    const { sku, location } = c.req.valid("query");
-    const rows = await listStock(db, { sku, location, region: c.get("principal").region, limit: PAGE_LIMIT_MAX });
+    const { sku, location, low } = c.req.valid("query");
+    const rows = await listStock(db, { sku, location, low, region: c.get("principal").region, limit: PAGE_LIMIT_MAX });
     const withBins = sku !== undefined && location !== undefined;
     const data = await Promise.all(
       rows.map(async (row) => (withBins ? { ...row, bins: await listBins(db, row.sku, row.location) } : row)),

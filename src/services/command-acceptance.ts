@@ -5,7 +5,7 @@
 import { DEVICE_CLOCK_AHEAD_MS } from "../config.ts";
 import { acceptCommandRows, findCommands, type CommandRow, type NewCommand } from "../db/queries/commands.ts";
 import { findLastNumber, findNumbered } from "../db/queries/device-line.ts";
-import { bucketOf } from "../db/unit-of-work.ts";
+import { bucketOf } from "../db/outbox-rows.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";
 import type { Principal } from "../domain/identity.ts";
 import type { Trace } from "../domain/trace.ts";

@@ -20,6 +20,7 @@ import { formatMoney } from "../domain/money.ts";
 import { stockApprovalNeed } from "../domain/stock-approval.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
+import { watchLow } from "./low-stock.ts";
 
 export interface Verdict {
   readonly resolution: "accept_scan" | "keep_books" | "recount";
@@ -137,10 +138,11 @@ function commitResolution(deps: ServiceDeps, principal: Principal, { resolved, b
     at,
   }));
   const last = changes.at(-1);
+  const low = watchLow(deps, last ? [{ sku, location, region: row.region }] : []);
   return deps.commit({
     trace: { ...trace, correlationId: row.id },
     answers: resolved,
-    writes: [resolveDiscrepancyRow(row, books), ...changes.flatMap(inventoryWrites)],
+    writes: [resolveDiscrepancyRow(row, books), ...changes.flatMap(inventoryWrites), ...low.writes],
     audit: [
       {
         actor: actorOf(principal),
@@ -156,7 +158,7 @@ function commitResolution(deps: ServiceDeps, principal: Principal, { resolved, b
         after: { bin, quantity_change: change.quantity, discrepancy_id: row.id },
       })),
     ],
-    events: last ? [inventoryUpdated({ ...last, quantity: sumOf(corrections) }, row.region)] : [],
+    events: [...(last ? [inventoryUpdated({ ...last, quantity: sumOf(corrections) }, row.region)] : []), ...low.events],
   });
 }
 

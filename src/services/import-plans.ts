@@ -4,7 +4,7 @@
  */
 import { CATALOG_KEY } from "../cache/parts-cache.ts";
 import { chunksOf, type Chunk } from "../db/queries/import-chunks.ts";
-import { placeOf, planStock, type ShortPlace, type StockRecord } from "../db/queries/import-stock.ts";
+import { placeOf, planStock, type ShortPlace, type StockPlan, type StockRecord } from "../db/queries/import-stock.ts";
 import {
   IMPORT_TARGETS,
   planUpserts,
@@ -14,6 +14,7 @@ import {
   unknownLines,
   type ImportReference,
 } from "../db/queries/imports.ts";
+import type { StockPlace } from "../db/queries/low-stock.ts";
 import type { GuardedWrite } from "../db/unit-of-work.ts";
 import { refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
 import {
@@ -29,6 +30,7 @@ import { shown } from "../domain/request-line.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 import { announceParts, announceStock, announceViews, NO_ANNOUNCEMENTS, type Announcements } from "./import-events.ts";
 import { recordOf } from "./import-records.ts";
+import { watchLow } from "./low-stock.ts";
 
 export interface PlanDeps extends Pick<ServiceDeps, "db" | "clock" | "newId"> {
   readonly environment: "production" | "development";
@@ -108,10 +110,26 @@ async function planStockRows(deps: PlanDeps, rows: readonly ReadRow<"stock">[], 
   if (problems.total > 0) return { problems, ...NOTHING };
   const plan = await planStock(deps.db, chunks, { source, at: isoNow(deps) });
   if (plan.short.length > 0) return { problems, ...NOTHING, refusal: shortage(plan.short, rows) };
-  const announcements = announceStock(plan, records, source, isoNow(deps));
-  const refusal = tooManyChanges(announcements.events.length, "rows of stock that exists");
+  const told = announceStock(plan, records, source, isoNow(deps));
+  const low = watchLow(deps, knownPlaces(plan, records));
+  const announcements = { ...told, events: [...told.events, ...low.events] };
+  const refusal = tooManyChanges(told.events.length, "rows of stock that exists");
   if (refusal) return { problems, ...NOTHING, refusal };
-  return { problems, created: plan.created.size, updated: plan.updated.size, writes: plan.writes, announcements };
+  return {
+    problems,
+    created: plan.created.size,
+    updated: plan.updated.size,
+    writes: [...plan.writes, ...low.writes],
+    announcements,
+  };
+}
+
+/** Changed places that had a level: a new one has no minimum yet. */
+function knownPlaces(plan: StockPlan, records: readonly StockRecord[]): StockPlace[] {
+  return records.flatMap((record) => {
+    const difference = plan.differences.get(record.at);
+    return difference?.is_known === 1 ? [{ ...record, region: difference.region }] : [];
+  });
 }
 
 async function unknownReferences(

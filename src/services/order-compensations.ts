@@ -2,7 +2,6 @@
  * How each step of the order saga is undone, and how the order is closed. The fence comes first: after it no earlier
  * step can land, so what a compensation finds is final. Each undo is idempotent: it says done when nothing is left.
  */
-import { release } from "../db/queries/order-stock.ts";
 import { cancelPurchaseOrderRow, endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
 import { findSupplierUrl } from "../db/queries/suppliers.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
@@ -10,7 +9,8 @@ import type { Outcome, SagaError, StepName } from "../domain/order-saga.ts";
 import { isoNow } from "./deps.ts";
 import { hasMoved, outcomeOfFault, SAGA_SCOPE, type StepContext, type StepDeps } from "./order-steps.ts";
 import { orderEnded } from "./orders.ts";
-import { reverseMove } from "./shipments.ts";
+import { releaseParts } from "./parts.ts";
+import { demandOf, reverseMove } from "./shipments.ts";
 
 const ACTOR = { id: "order-saga", kind: "system" } as const;
 
@@ -47,7 +47,10 @@ async function endedOr(deps: StepDeps, orderId: string, reason: string): Promise
 export async function compensateStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
   try {
     if (context.step === "create" || context.step === "complete") return { kind: "done" };
-    if (context.step === "reserve") return await undo(deps, context, release(context.order.id, "released"), []);
+    if (context.step === "reserve") {
+      const { writes, events } = releaseParts(deps, context.order, demandOf(context.lines));
+      return await undo(deps, context, writes, events);
+    }
     if (context.step === "move") return await reverse(deps, context);
     return await cancelPurchase(deps, context);
   } catch (error) {

@@ -1,9 +1,10 @@
 /** reserveParts: all places of an order or none; the refusal names the part that is short. */
 import { RESERVATION_LIFE_MS } from "../config.ts";
-import { reserve, shortages } from "../db/queries/order-stock.ts";
+import { release, reserve, shortages } from "../db/queries/order-stock.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { PlaceDemand } from "../domain/stock.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
+import { watchLow } from "./low-stock.ts";
 
 /** The writes that reserve for an order, and the timer that gives the pieces back after 72 h. */
 export function reserveParts(
@@ -13,9 +14,14 @@ export function reserveParts(
 ): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
   if (demand.length === 0) return { writes: [], events: [] };
   const expires = deps.clock.now() + RESERVATION_LIFE_MS;
+  const low = watchLow(
+    deps,
+    demand.map((place) => ({ ...place, region: order.region })),
+  );
   return {
-    writes: reserve(order.id, demand, new Date(expires).toISOString()),
+    writes: [...reserve(order.id, demand, new Date(expires).toISOString()), ...low.writes],
     events: [
+      ...low.events,
       {
         type: "ReservationDue",
         subject: `order/${order.id}`,
@@ -26,6 +32,19 @@ export function reserveParts(
       },
     ],
   };
+}
+
+/** The writes that give back what of the order is still reserved, if anything is. `demand`: all that it may have reserved. */
+export function releaseParts(
+  deps: ServiceDeps,
+  order: { readonly id: string; readonly region: string },
+  demand: readonly PlaceDemand[],
+): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
+  const low = watchLow(
+    deps,
+    demand.map((place) => ({ ...place, region: order.region })),
+  );
+  return { writes: [...release(order.id, "released"), ...low.writes], events: low.events };
 }
 
 /** Why a reservation was refused, in words: which part, where, how many were wanted and how many are available. */

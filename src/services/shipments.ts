@@ -1,12 +1,16 @@
 /** moveStock: the movement of an order, and its reverse. Bins are chosen here, by what lies in them now. */
 import { inventoryUpdated } from "../db/queries/inventory.ts";
-import { binsOf, linesInTransit, reverseShipment, ship, type Pick } from "../db/queries/order-stock.ts";
+import type { Pick } from "../db/queries/departures.ts";
+import { binsOf, linesInTransit, reverseShipment, ship } from "../db/queries/order-stock.ts";
 import type { OrderLineRow, OrderRow } from "../db/queries/orders.ts";
+import { totals } from "../db/queries/place-counters.ts";
 import type { StockChange } from "../db/queries/stock.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { AppError } from "../domain/errors.ts";
 import { pickBins, sumDemand, type PlaceDemand } from "../domain/stock.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
+import { watchLow } from "./low-stock.ts";
+import { transferShipped } from "./transfer-events.ts";
 
 /** What an order takes from stock, summed per place. */
 export function demandOf(lines: readonly OrderLineRow[]): PlaceDemand[] {
@@ -34,14 +38,26 @@ export async function moveStock(deps: ServiceDeps, order: OrderRow, lines: reado
   const demand = demandOf(lines);
   const at = isoNow(deps);
   const picks = await choosePicks(deps, demand);
+  const bought = boughtOf(lines);
+  const low = watchLow(deps, placesOf(order, bought));
+  const left = picks.map((pick) => ({ ...pick, quantity: -pick.quantity }));
   return {
-    writes: ship({ orderId: order.id, destination: order.destination, demand, picks, bought: boughtOf(lines), at }),
-    events: stockEvents(
-      order,
-      picks.map((pick) => ({ ...pick, quantity: -pick.quantity })),
-      at,
-    ),
+    writes: [...ship({ orderId: order.id, destination: order.destination, demand, picks, bought, at }), ...low.writes],
+    events: [...transfersShipped(order, picks, at), ...stockEvents(order, left, at), ...low.events],
   };
+}
+
+/** The order's own place, for each of the parts. */
+function placesOf(order: OrderRow, parts: readonly { readonly sku: string }[]) {
+  return parts.map(({ sku }) => ({ sku, location: order.destination, region: order.region }));
+}
+
+function transfersShipped(order: OrderRow, picks: readonly Pick[], at: string): AnyEventDraft[] {
+  return [...Map.groupBy(picks, (pick) => pick.transferId)].map(([id, own]) => {
+    const from = own[0]?.location ?? "";
+    const transfer = { id, orderId: order.id, from, to: order.destination, region: order.region };
+    return transferShipped(transfer, totals(own), at);
+  });
 }
 
 async function choosePicks(deps: ServiceDeps, demand: readonly PlaceDemand[]): Promise<Pick[]> {
@@ -76,9 +92,12 @@ export async function reverseMove(deps: ServiceDeps, order: OrderRow, lines: rea
     ...line,
     movementId: deps.newId("movement"),
   }));
+  const bought = boughtOf(lines);
+  const back = shipped.map((line) => ({ ...line, region: order.region }));
+  const low = watchLow(deps, [...back, ...placesOf(order, bought)]);
   return {
-    writes: reverseShipment(order.id, order.destination, shipped, boughtOf(lines), at),
-    events: stockEvents(order, shipped, at),
+    writes: [...reverseShipment(order.id, order.destination, shipped, bought, at), ...low.writes],
+    events: [...stockEvents(order, shipped, at), ...low.events],
   };
 }
 

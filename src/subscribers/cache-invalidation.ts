@@ -13,6 +13,8 @@ export interface CacheInvalidationDeps extends ServiceDeps {
 export const STALE_TYPES = [
   "PartUpdated",
   "InventoryUpdated",
+  "TransferReceived",
+  "PurchaseOrderReceived",
   "CacheDropDue",
 ] as const satisfies readonly MessageType[];
 
@@ -20,6 +22,9 @@ export const STALE_TYPES = [
 export function staleKeys(message: Delivery["message"]): string[] {
   if (message.type === "PartUpdated") return [partKey(message.data.sku), CATALOG_KEY];
   if (message.type === "InventoryUpdated") return [partKey(message.data.sku)];
+  if (message.type === "TransferReceived" || message.type === "PurchaseOrderReceived") {
+    return message.data.lines.map((line) => partKey(line.sku));
+  }
   if (message.type === "CacheDropDue") return message.data.keys;
   return [];
 }

@@ -55,14 +55,50 @@ async function noticeOf(deps: ServiceDeps, { message, region }: Delivery): Promi
     case "StatusChanged":
       return message.data.kind === "request"
         ? toRequester(deps, message.data.id, `Your request is now ${message.data.to.replaceAll("_", " ")}`)
-        : { recipients: [], title: "", link: null };
+        : NOBODY;
     case "ErrorOccurred":
       return message.data.kind === "webhook"
         ? toWebhookOwner(deps, message.data.id, errorTitle(message))
         : { recipients: await regionManagers(deps, region), title: errorTitle(message), link: null };
+    case "StockBelowMinimum":
+      return lowStock(deps, message, region);
+    case "TransferReceived":
+      return shortTransfer(deps, message, region);
     default:
-      return { recipients: [], title: "", link: null };
+      return NOBODY;
   }
+}
+
+const NOBODY: Notice = { recipients: [], title: "", link: null };
+
+/** The place's keepers and its region's managers: once a crossing, which the event itself is. */
+async function lowStock(
+  deps: ServiceDeps,
+  { data }: Extract<Message, { type: "StockBelowMinimum" }>,
+  region: string | null,
+): Promise<Notice> {
+  const available = data.on_hand - data.reserved;
+  const coming = data.incoming === 0 ? "" : ` and ${data.incoming} incoming`;
+  return {
+    recipients: [...(await keepersOf(deps, data.location)), ...(await regionManagers(deps, region))],
+    title: `${data.sku} is low at ${data.location}: ${available} available${coming}, the minimum is ${data.minimum}`,
+    link: `/api/stock?sku=${encodeURIComponent(data.sku)}&location=${encodeURIComponent(data.location)}`,
+  };
+}
+
+/** Whoever shipped hears what didn't arrive whole; the rest is for nobody's inbox. */
+async function shortTransfer(
+  deps: ServiceDeps,
+  { data }: Extract<Message, { type: "TransferReceived" }>,
+  region: string | null,
+): Promise<Notice> {
+  const rejected = data.lines.reduce((sum, line) => sum + line.rejected, 0);
+  if (rejected === 0) return NOBODY;
+  return {
+    recipients: [...(await keepersOf(deps, data.from_location)), ...(await regionManagers(deps, region))],
+    title: `${data.to_location} rejected ${rejected} pieces of ${data.transfer_id} from ${data.from_location}`,
+    link: `/api/transfers/${data.transfer_id}`,
+  };
 }
 
 function errorTitle(message: Extract<Message, { type: "ErrorOccurred" }>): string {
@@ -98,6 +134,10 @@ async function toRequester(deps: ServiceDeps, requestId: string, title: string):
 async function toWebhookOwner(deps: ServiceDeps, webhookId: string, title: string): Promise<Notice> {
   const webhook = await findWebhook(deps.db, webhookId);
   return { recipients: webhook ? [webhook.owner] : [], title, link: `/api/webhooks/${webhookId}` };
+}
+
+async function keepersOf(deps: ServiceDeps, location: string): Promise<string[]> {
+  return (await listKeepers(deps.db, location)).map((person) => person.id);
 }
 
 async function regionManagers(deps: ServiceDeps, region: string | null): Promise<string[]> {

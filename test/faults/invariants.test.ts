@@ -132,6 +132,26 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     ["UPDATE stock_levels SET incoming = incoming - 1 WHERE sku = 'B-BITE'"],
   ],
   [
+    "1 what a transfer or a purchase order has received is what its receipts say and its movements brought",
+    ["UPDATE purchase_order_lines SET rejected = 1 WHERE sku = 'B-BITE'"],
+    ["UPDATE purchase_order_lines SET rejected = 0 WHERE sku = 'B-BITE'"],
+  ],
+  [
+    "1 a SKU's total over places and transit changes by receipts, issues and adjustments only",
+    ["UPDATE stock_movements SET kind = 'receipt', source = 'transfer/x' WHERE id LIKE 'mov_S-BITE_%'"],
+    ["UPDATE stock_movements SET kind = 'opening', source = 'test' WHERE id LIKE 'mov_S-BITE_%'"],
+  ],
+  [
+    "1 a transfer is received when nothing of it is on its way any more",
+    ["UPDATE transfers SET state = 'received' WHERE order_id = ':done'"],
+    ["UPDATE transfers SET state = 'in_transit' WHERE order_id = ':done'"],
+  ],
+  [
+    "1 a place is marked low exactly while it is, and each mark was told once",
+    [`UPDATE stock_levels SET minimum = 1000, low_mark = 'low_bite' WHERE ${AT_SHELF}`],
+    [`UPDATE stock_levels SET minimum = 0, low_mark = NULL WHERE ${AT_SHELF}`],
+  ],
+  [
     "2 at most one live purchase order per order and supplier",
     [`${PURCHASE} VALUES ('po_bite', ':done', 'sup-bite', 'another key', 'placed', 1, 'USD', '', '')`],
     ["DELETE FROM purchase_orders WHERE id = 'po_bite'"],
@@ -208,6 +228,19 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
   [
     "4 an applied inventory command has one effect, a rejected one none",
     [`${COMMAND} VALUES ('cmd_bite', 0, 'UpdateInventory', '{}', 'person:ops', 'north', 'applied', 'x', '', '')`],
+    ["DELETE FROM commands WHERE id = 'cmd_bite'"],
+  ],
+  [
+    "4 an applied count has the movement of its difference, a rejected one none",
+    [
+      `${COMMAND} VALUES ('cmd_bite', 0, 'CountStock', '{}', 'person:ops', 'north', 'applied', 'x', '', '')`,
+      "UPDATE commands SET result = '{\"difference\":1}' WHERE id = 'cmd_bite'",
+    ],
+    ["DELETE FROM commands WHERE id = 'cmd_bite'"],
+  ],
+  [
+    "4 an applied transfer or receipt has one audit row, a rejected one none",
+    [`${COMMAND} VALUES ('cmd_bite', 0, 'ShipTransfer', '{}', 'person:ops', 'north', 'applied', 'x', '', '')`],
     ["DELETE FROM commands WHERE id = 'cmd_bite'"],
   ],
   [

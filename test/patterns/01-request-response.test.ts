@@ -117,7 +117,7 @@ describe("refusals", () => {
     }
     for (const [method, path, allow] of [
       ["DELETE", "/api/parts", "GET"],
-      ["PUT", "/api/commands", "POST"],
+      ["PUT", "/api/commands", "GET, POST"],
       ["GET", "/api/uploads", "POST"],
       ["POST", "/api/parts/PUMP-001", "GET"],
       ["DELETE", "/api/requests", "GET, POST"],

@@ -174,6 +174,8 @@ describe("purchase history", () => {
         currency: "USD",
         created_at: "2022-04-15T00:00:00.000Z",
         updated_at: "2022-04-24T00:00:00.000Z",
+        incoming_at: null,
+        version: 1,
       },
     ]);
     expect(await rowsOf("SELECT * FROM purchase_order_lines WHERE sku = 'HIST-1'")).toEqual([

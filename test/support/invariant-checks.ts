@@ -57,8 +57,8 @@ const STOCK: readonly Check[] = [
     rule: "1 in_transit is what is on its way there",
     sql: `SELECT sku || '@' || location || ': ' || COALESCE(l.in_transit, 0) || ', transfers ' || COALESCE(t.q, 0) AS what
       FROM stock_levels l
-      FULL JOIN (SELECT n.sku, t.to_location AS location, SUM(n.quantity) AS q FROM transfers t
-                 JOIN transfer_lines n ON n.transfer_id = t.id WHERE t.state = 'in_transit' GROUP BY 1, 2) t
+      FULL JOIN (SELECT n.sku, t.to_location AS location, SUM(n.quantity - n.received - n.rejected) AS q FROM transfers t
+                 JOIN transfer_lines n ON n.transfer_id = t.id WHERE t.state <> 'reversed' GROUP BY 1, 2) t
         USING (sku, location)
       WHERE COALESCE(l.in_transit, 0) <> COALESCE(t.q, 0)`,
   },
@@ -74,10 +74,57 @@ const STOCK: readonly Check[] = [
     rule: "1 incoming is what moved orders bought and nobody received",
     sql: `SELECT sku || '@' || location || ': ' || COALESCE(l.incoming, 0) || ', bought ' || COALESCE(b.q, 0) AS what
       FROM stock_levels l
-      FULL JOIN (SELECT n.sku, o.destination AS location, SUM(n.quantity - n.received - n.rejected) AS q
+      FULL JOIN (SELECT n.sku, o.destination AS location, SUM(MAX(0, n.quantity - n.received - n.rejected)) AS q
                  FROM (${MOVED}) o JOIN purchase_orders p ON p.order_id = o.id
                  JOIN purchase_order_lines n ON n.purchase_order_id = p.id GROUP BY 1, 2) b USING (sku, location)
       WHERE COALESCE(l.incoming, 0) <> COALESCE(b.q, 0)`,
+  },
+  {
+    rule: "1 what a transfer or a purchase order has received is what its receipts say and its movements brought",
+    sql: `WITH settled AS (
+        SELECT 'transfer/' || n.transfer_id AS source, n.sku, SUM(n.received) AS got, SUM(n.rejected) AS bad
+          FROM transfer_lines n GROUP BY 1, 2
+        UNION ALL SELECT 'purchase-order/' || p.id, n.sku, SUM(n.received), SUM(n.rejected)
+          FROM purchase_orders p JOIN purchase_order_lines n ON n.purchase_order_id = p.id
+          WHERE p.order_id IS NOT NULL GROUP BY 1, 2)
+      SELECT s.source || ' of ' || s.sku || ': received ' || s.got || ', receipts ' || COALESCE(r.got, 0) || ', movements '
+          || COALESCE(m.q, 0) || '; rejected ' || s.bad || ', receipts ' || COALESCE(r.bad, 0) AS what
+      FROM settled s
+      LEFT JOIN (SELECT source, sku, SUM(received) AS got, SUM(rejected) AS bad FROM receipts GROUP BY 1, 2) r USING (source, sku)
+      LEFT JOIN (SELECT source, sku, SUM(quantity) AS q FROM stock_movements WHERE kind = 'receipt' GROUP BY 1, 2) m
+        USING (source, sku)
+      WHERE s.got <> COALESCE(r.got, 0) OR s.bad <> COALESCE(r.bad, 0) OR s.got <> COALESCE(m.q, 0)`,
+  },
+  {
+    rule: "1 a SKU's total over places and transit changes by receipts, issues and adjustments only",
+    sql: `SELECT sku || ': ' || COALESCE(h.q, 0) || ' here, on the way or missing, ' || COALESCE(m.q, 0) || ' came in' AS what
+      FROM (SELECT sku, SUM(q) AS q FROM (
+              SELECT sku, on_hand + in_transit AS q FROM stock_levels
+              UNION ALL SELECT n.sku, n.rejected FROM transfer_lines n JOIN transfers t ON t.id = n.transfer_id
+                WHERE t.state <> 'reversed') GROUP BY sku) h
+      FULL JOIN (SELECT sku, SUM(quantity) AS q FROM stock_movements
+                 WHERE kind IN ('opening', 'adjustment', 'import', 'count') OR (kind = 'receipt' AND source NOT LIKE 'transfer/%')
+                 GROUP BY sku) m USING (sku)
+      WHERE COALESCE(h.q, 0) <> COALESCE(m.q, 0)`,
+  },
+  {
+    rule: "1 a transfer is received when nothing of it is on its way any more",
+    sql: `SELECT t.id || ' is ' || t.state || ', open ' || SUM(n.quantity - n.received - n.rejected) AS what
+      FROM transfers t JOIN transfer_lines n ON n.transfer_id = t.id GROUP BY t.id
+      HAVING t.state <> CASE WHEN t.state = 'reversed' AND SUM(n.received + n.rejected) = 0 THEN 'reversed'
+        WHEN SUM(n.received + n.rejected) = 0 THEN 'in_transit'
+        WHEN SUM(n.quantity - n.received - n.rejected) = 0 THEN 'received' ELSE 'partially_received' END`,
+  },
+  {
+    rule: "1 a place is marked low exactly while it is, and each mark was told once",
+    sql: `SELECT l.sku || '@' || l.location || ': ' || (l.on_hand - l.reserved) || ' and ' || l.incoming || ' of ' || l.minimum
+          || ', mark ' || COALESCE(l.low_mark, 'none') AS what
+      FROM stock_levels l
+      WHERE (l.minimum > 0 AND l.on_hand - l.reserved + l.incoming < l.minimum) <> (l.low_mark IS NOT NULL)
+      UNION ALL
+      SELECT l.sku || '@' || l.location || ' is low and nobody was told' FROM stock_levels l
+      WHERE l.low_mark LIKE 'low\\_%' ESCAPE '\\' AND NOT EXISTS (SELECT 1 FROM outbox e
+        WHERE e.type = 'StockBelowMinimum' AND e.subject = 'stock/' || l.sku || '@' || l.location)`,
   },
 ];
 
@@ -172,6 +219,23 @@ const ENDS: readonly Check[] = [
     sql: `SELECT m.source || ' ' || m.quantity AS what FROM stock_movements m
       LEFT JOIN discrepancies d ON m.source = 'discrepancy/' || d.id
       WHERE m.source LIKE 'discrepancy/%' AND (d.resolution IS NULL OR d.resolution = 'keep_books')`,
+  },
+  {
+    rule: "4 an applied count has the movement of its difference, a rejected one none",
+    sql: `SELECT c.id || ' is ' || c.state || ', difference ' || COALESCE(c.result ->> '$.difference', 0) || ', movements '
+          || COALESCE(SUM(m.quantity), 0) AS what
+      FROM commands c LEFT JOIN stock_movements m ON m.source = 'command/' || c.id
+      WHERE c.type = 'CountStock' GROUP BY c.id
+      HAVING COUNT(m.id) > 1 OR COALESCE(SUM(m.quantity), 0) <> COALESCE(c.result ->> '$.difference', 0)`,
+  },
+  {
+    rule: "4 an applied transfer or receipt has one audit row, a rejected one none",
+    sql: `SELECT c.id || ' is ' || c.state || ', in the trail ' || COUNT(a.seq) AS what
+      FROM commands c LEFT JOIN audit a ON a.after ->> '$.command_id' = c.id
+        AND a.action IN ('stock.counted', 'stock.minimum set', 'transfer.shipped', 'transfer.received',
+          'transfer.partially received', 'purchase order.received', 'purchase order.partially received')
+      WHERE c.type IN ('CountStock', 'SetMinimum', 'ShipTransfer', 'ReceiveTransfer', 'ReceivePurchaseOrder')
+      GROUP BY c.id HAVING COUNT(a.seq) <> (c.state = 'applied')`,
   },
   {
     rule: "4 every accepted order ends",

@@ -1,10 +1,21 @@
 /** Command rows: guarded writes for commit() and the read behind `GET /api/commands/{id}`. */
-import { eq, sql, type SQL } from "drizzle-orm";
+import { desc, eq, inArray, sql, type SQL } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { commands } from "../schema/messaging.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
+import type { PageKey } from "./requests.ts";
 
 export type CommandRow = typeof commands.$inferSelect;
+export type CommandState = CommandRow["state"];
+
+/** Literals: an index for some states serves a condition that names them, not one that is bound. */
+const IN_STATE: Readonly<Record<CommandState, SQL>> = {
+  accepted: sql`state = 'accepted'`,
+  applied: sql`state = 'applied'`,
+  rejected: sql`state IN ('rejected', 'awaiting_approval', 'dead') AND state = 'rejected'`,
+  awaiting_approval: sql`state IN ('rejected', 'awaiting_approval', 'dead') AND state = 'awaiting_approval'`,
+  dead: sql`state IN ('rejected', 'awaiting_approval', 'dead') AND state = 'dead'`,
+};
 
 /** An accepted command's row; what isn't here comes with its execution. */
 export type NewCommand = Pick<
@@ -82,4 +93,39 @@ export function findCommands(db: Database, ids: readonly string[]): Promise<Comm
     .select()
     .from(commands)
     .where(sql`${commands.id} IN ${wanted}`);
+}
+
+/**
+ * Newest first. Without a state: all but those that were applied, which are the many and stand in no index: asking for them
+ * reads every command. `sender`: `{kind}:{id}`, or a region whose commands may be seen.
+ */
+export async function listCommands(
+  db: Database,
+  q: {
+    state?: CommandState | undefined;
+    sender?: string | undefined;
+    region: string | null;
+    after: PageKey | null;
+    limit: number;
+  },
+): Promise<CommandRow[]> {
+  const states: readonly CommandState[] = q.state ? [q.state] : ["accepted", "rejected", "awaiting_approval", "dead"];
+  const also = [
+    ...(q.sender === undefined ? [] : [sql`AND sender = ${q.sender}`]),
+    ...(q.region === null ? [] : [sql`AND region = ${q.region}`]),
+    ...(q.after === null ? [] : [sql`AND (created_at, id) < (${q.after[0]}, ${q.after[1]})`]),
+  ];
+  const rows = states.map(
+    (state) => sql`SELECT * FROM (SELECT created_at, id FROM commands WHERE ${IN_STATE[state]} ${sql.join(also, sql` `)}
+      ORDER BY created_at DESC, id DESC LIMIT ${q.limit})`,
+  );
+  const page = await db.all<{ id: string }>(
+    sql`${sql.join(rows, sql` UNION ALL `)} ORDER BY created_at DESC, id DESC LIMIT ${q.limit}`,
+  );
+  const ids = JSON.stringify(page.map(({ id }) => id));
+  return db
+    .select()
+    .from(commands)
+    .where(inArray(commands.id, sql`(SELECT value FROM json_each(${ids}))`))
+    .orderBy(desc(commands.createdAt), desc(commands.id));
 }

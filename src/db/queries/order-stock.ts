@@ -6,12 +6,8 @@ import { sql } from "drizzle-orm";
 import type { PlaceDemand } from "../../domain/stock.ts";
 import type { Database } from "../database.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
-
-export interface Pick extends PlaceDemand {
-  readonly bin: string;
-  readonly movementId: string;
-  readonly transferId: string;
-}
+import { depart, type Pick } from "./departures.ts";
+import { addTo, takeFrom, totals } from "./place-counters.ts";
 
 const places = (rows: readonly PlaceDemand[]) =>
   sql`(SELECT value ->> 'sku' AS sku, value ->> 'location' AS location, value ->> 'quantity' AS quantity
@@ -48,11 +44,19 @@ export function release(orderId: string, to: "released" | "expired", dueBefore?:
   ];
 }
 
-/** True while something of the order is reserved past its time. */
-export async function hasDueReservation(db: Database, orderId: string, nowIso: string): Promise<boolean> {
-  const row = await db.get<{ n: number }>(sql`SELECT COUNT(*) AS n FROM reservations
+/** What of the order is reserved past its time. */
+export function dueReservations(db: Database, orderId: string, nowIso: string): Promise<PlaceDemand[]> {
+  return db.all<PlaceDemand>(sql`SELECT sku, location, quantity FROM reservations
     WHERE order_id = ${orderId} AND state = 'open' AND expires_at <= ${nowIso}`);
-  return row.n > 0;
+}
+
+/** Takes from the levels what isn't reserved; where it goes is the caller's. */
+export function takeAvailable(demand: readonly PlaceDemand[]): GuardedWrite {
+  return {
+    statement: sql`UPDATE stock_levels SET on_hand = on_hand - d.quantity, version = version + 1 FROM ${places(demand)}
+      WHERE stock_levels.sku = d.sku AND stock_levels.location = d.location AND on_hand - reserved >= d.quantity`,
+    expect: { rows: demand.length, otherwise: "INSUFFICIENT_STOCK" },
+  };
 }
 
 /** The places of a demand where less is available than asked: for the answer that names the SKU. */
@@ -76,7 +80,6 @@ export interface Shipment {
 /** Ships what was reserved and notes what was bought. Asserts that the reservations are still open. */
 export function ship(s: Shipment): GuardedWrite[] {
   const writes: GuardedWrite[] = [];
-  const picks = sql`json_each(${JSON.stringify(s.picks)})`;
   if (s.demand.length > 0) {
     writes.push(
       {
@@ -89,52 +92,18 @@ export function ship(s: Shipment): GuardedWrite[] {
           WHERE stock_levels.sku = d.sku AND stock_levels.location = d.location AND reserved >= d.quantity`,
         expect: { rows: s.demand.length, otherwise: "CONFLICT" },
       },
-      {
-        statement: sql`UPDATE stock_bins SET quantity = stock_bins.quantity - p.quantity
-          FROM (SELECT value ->> 'sku' AS sku, value ->> 'location' AS location, value ->> 'bin' AS bin,
-                       value ->> 'quantity' AS quantity FROM ${picks}) AS p
-          WHERE stock_bins.sku = p.sku AND stock_bins.location = p.location AND stock_bins.bin = p.bin
-            AND stock_bins.quantity >= p.quantity`,
-        expect: { rows: s.picks.length, otherwise: "CONFLICT" },
-      },
-      {
-        statement: sql`INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)
-          SELECT value ->> 'movementId', value ->> 'sku', value ->> 'location', value ->> 'bin', -(value ->> 'quantity'),
-            'ship', ${`order/${s.orderId}`}, ${s.at} FROM ${picks}`,
-      },
-      {
-        statement: sql`INSERT INTO transfers(id, order_id, from_location, to_location, state, created_at)
-          SELECT DISTINCT value ->> 'transferId', ${s.orderId}, value ->> 'location', ${s.destination}, 'in_transit', ${s.at}
-          FROM ${picks}`,
-      },
-      {
-        statement: sql`INSERT INTO transfer_lines(transfer_id, sku, bin, quantity)
-          SELECT value ->> 'transferId', value ->> 'sku', value ->> 'bin', value ->> 'quantity' FROM ${picks}`,
-      },
-      addAtDestination("in_transit", s.destination, totals(s.demand)),
+      ...depart({ ...s, source: `order/${s.orderId}` }),
     );
   }
-  if (s.bought.length > 0) writes.push(addAtDestination("incoming", s.destination, totals(s.bought)));
-  return writes;
+  if (s.bought.length > 0) writes.push(countIncoming(s.orderId, s.destination));
+  return [...writes, ...addTo("incoming", s.destination, totals(s.bought))];
 }
 
-function totals(rows: readonly { sku: string; quantity: number }[]): { sku: string; quantity: number }[] {
-  const sums = new Map<string, number>();
-  for (const row of rows) sums.set(row.sku, (sums.get(row.sku) ?? 0) + row.quantity);
-  return [...sums].map(([sku, quantity]) => ({ sku, quantity }));
-}
-
-function addAtDestination(
-  column: "in_transit" | "incoming",
-  destination: string,
-  rows: readonly { sku: string; quantity: number }[],
-): GuardedWrite {
-  const name = sql.identifier(column);
+/** Notes where an order's live purchase orders are counted as incoming. */
+function countIncoming(orderId: string, location: string | null): GuardedWrite {
   return {
-    statement: sql`INSERT INTO stock_levels(sku, location, ${name})
-      SELECT value ->> 'sku', ${destination}, value ->> 'quantity' FROM json_each(${JSON.stringify(rows)}) WHERE true
-      ON CONFLICT(sku, location) DO UPDATE SET ${name} = ${name} + excluded.${name}, version = version + 1`,
-    expect: { rows: rows.length, otherwise: "CONFLICT" },
+    statement: sql`UPDATE purchase_orders SET incoming_at = ${location}, version = version + 1
+      WHERE order_id = ${orderId} AND status = 'placed'`,
   };
 }
 
@@ -154,7 +123,6 @@ export function reverseShipment(
   at: string,
 ): GuardedWrite[] {
   const writes: GuardedWrite[] = [];
-  const taken = totals(lines);
   const rows = sql`(SELECT value ->> 'sku' AS sku, value ->> 'location' AS location, value ->> 'bin' AS bin,
     value ->> 'quantity' AS quantity, value ->> 'movementId' AS movement_id FROM json_each(${JSON.stringify(lines)})) AS p`;
   if (lines.length > 0) {
@@ -166,7 +134,7 @@ export function reverseShipment(
     const demand = [...perPlace.values()].map(({ sku, location, quantity }) => ({ sku, location, quantity }));
     writes.push(
       {
-        statement: sql`UPDATE transfers SET state = 'reversed' WHERE order_id = ${orderId} AND state = 'in_transit'`,
+        statement: sql`UPDATE transfers SET state = 'reversed', version = version + 1 WHERE order_id = ${orderId} AND state = 'in_transit'`,
         expect: { rows: new Set(lines.map((line) => line.transferId)).size, otherwise: "CONFLICT" },
       },
       {
@@ -183,25 +151,11 @@ export function reverseShipment(
         statement: sql`INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)
           SELECT p.movement_id, p.sku, p.location, p.bin, p.quantity, 'ship_reversal', ${`order/${orderId}`}, ${at} FROM ${rows}`,
       },
-      takeFromDestination("in_transit", destination, taken),
+      ...takeFrom("in_transit", destination, totals(lines)),
     );
   }
-  if (bought.length > 0) writes.push(takeFromDestination("incoming", destination, totals(bought)));
-  return writes;
-}
-
-function takeFromDestination(
-  column: "in_transit" | "incoming",
-  destination: string,
-  rows: readonly { sku: string; quantity: number }[],
-): GuardedWrite {
-  const name = sql.identifier(column);
-  return {
-    statement: sql`UPDATE stock_levels SET ${name} = ${name} - d.quantity, version = version + 1
-      FROM (SELECT value ->> 'sku' AS sku, value ->> 'quantity' AS quantity FROM json_each(${JSON.stringify(rows)})) AS d
-      WHERE stock_levels.sku = d.sku AND stock_levels.location = ${destination} AND stock_levels.${name} >= d.quantity`,
-    expect: { rows: rows.length, otherwise: "CONFLICT" },
-  };
+  if (bought.length > 0) writes.push(countIncoming(orderId, null));
+  return [...writes, ...takeFrom("incoming", destination, totals(bought))];
 }
 
 /** What of an order is on its way, by bin. */

@@ -2,7 +2,7 @@
  * Guarded writes of the stock ledger. Every change of on_hand is a movement in the same batch, and
  * SUM(movement) = on_hand = SUM(bins), SUM(open reservations) = reserved hold after every batch.
  */
-import { and, eq, sql, type SQL } from "drizzle-orm";
+import { and, eq, isNotNull, isNull, sql, type SQL } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { locations } from "../schema/catalogue.ts";
 import { stockBins, stockLevels } from "../schema/stock.ts";
@@ -14,7 +14,7 @@ export interface StockChange {
   readonly bin: string;
   /** In the part's stock unit; negative takes away. Never 0. */
   readonly quantity: number;
-  readonly kind: "adjustment" | "ship" | "ship_reversal" | "receipt" | "import";
+  readonly kind: "adjustment" | "ship" | "ship_reversal" | "receipt" | "import" | "count";
   /** `{kind}/{id}` of what caused it. */
   readonly source: string;
   readonly movementId: string;
@@ -54,7 +54,7 @@ export function changeStock(change: StockChange): GuardedWrite[] {
   return [...balance, { statement: movementInsert(change) }];
 }
 
-function movementInsert(change: StockChange): SQL {
+export function movementInsert(change: StockChange): SQL {
   return sql`INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)
     VALUES (${change.movementId}, ${change.sku}, ${change.location}, ${change.bin}, ${change.quantity},
             ${change.kind}, ${change.source}, ${change.at})`;
@@ -70,6 +70,27 @@ export async function findLocation(db: Database, id: string) {
   return row ?? null;
 }
 
+export interface PlaceFigures {
+  readonly on_hand: number;
+  readonly reserved: number;
+  /** null: there is no such bin. */
+  readonly in_bin: number | null;
+}
+
+/** What a refusal tells of a place and a bin of it, as they are now. */
+export async function findPlaceFigures(
+  db: Database,
+  sku: string,
+  location: string,
+  bin: string,
+): Promise<PlaceFigures> {
+  return db.get<PlaceFigures>(sql`SELECT COALESCE(l.on_hand, 0) AS on_hand, COALESCE(l.reserved, 0) AS reserved,
+      b.quantity AS in_bin
+    FROM (SELECT ${sku} AS sku, ${location} AS location) AS d
+    LEFT JOIN stock_levels l ON l.sku = d.sku AND l.location = d.location
+    LEFT JOIN stock_bins b ON b.sku = d.sku AND b.location = d.location AND b.bin = ${bin}`);
+}
+
 export interface StockView {
   readonly sku: string;
   readonly location: string;
@@ -79,12 +100,22 @@ export interface StockView {
   readonly available: number;
   readonly incoming: number;
   readonly in_transit: number;
+  readonly minimum: number;
+  readonly maximum: number | null;
+  /** Below the minimum, also with what is incoming. */
+  readonly low: boolean;
   readonly version: number;
 }
 
 export async function listStock(
   db: Database,
-  q: { sku?: string | undefined; location?: string | undefined; region: string | null; limit: number },
+  q: {
+    sku?: string | undefined;
+    location?: string | undefined;
+    low?: boolean | undefined;
+    region: string | null;
+    limit: number;
+  },
 ): Promise<StockView[]> {
   const rows = await db
     .select({ level: stockLevels, region: locations.region })
@@ -95,6 +126,7 @@ export async function listStock(
         q.sku === undefined ? undefined : eq(stockLevels.sku, q.sku),
         q.location === undefined ? undefined : eq(stockLevels.location, q.location),
         q.region === null ? undefined : eq(locations.region, q.region),
+        q.low === undefined ? undefined : q.low ? isNotNull(stockLevels.lowMark) : isNull(stockLevels.lowMark),
       ),
     )
     .orderBy(stockLevels.sku, stockLevels.location)
@@ -108,6 +140,9 @@ export async function listStock(
     available: level.onHand - level.reserved,
     incoming: level.incoming,
     in_transit: level.inTransit,
+    minimum: level.minimum,
+    maximum: level.maximum,
+    low: level.lowMark !== null,
     version: level.version,
   }));
 }

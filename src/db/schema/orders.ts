@@ -50,6 +50,8 @@ export const purchaseOrders = sqliteTable("purchase_orders", {
   currency: text("currency").notNull(),
   createdAt: text("created_at").notNull(),
   updatedAt: text("updated_at").notNull(),
+  incomingAt: text("incoming_at"),
+  version: integer("version").notNull().default(1),
 });
 
 export const purchaseOrderLines = sqliteTable(

@@ -13,6 +13,7 @@ export const stockLevels = sqliteTable(
     minimum: integer("minimum").notNull().default(0),
     maximum: integer("maximum"),
     version: integer("version").notNull().default(1),
+    lowMark: text("low_mark"),
   },
   (t) => [primaryKey({ columns: [t.sku, t.location] })],
 );
@@ -63,7 +64,8 @@ export const transfers = sqliteTable("transfers", {
   orderId: text("order_id"),
   fromLocation: text("from_location").notNull(),
   toLocation: text("to_location").notNull(),
-  state: text("state", { enum: ["in_transit", "received", "reversed"] }).notNull(),
+  state: text("state", { enum: ["in_transit", "partially_received", "received", "reversed"] }).notNull(),
+  version: integer("version").notNull().default(1),
   createdAt: text("created_at").notNull(),
 });
 
@@ -74,6 +76,8 @@ export const transferLines = sqliteTable(
     sku: text("sku").notNull(),
     bin: text("bin").notNull(),
     quantity: integer("quantity").notNull(),
+    received: integer("received").notNull().default(0),
+    rejected: integer("rejected").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.transferId, t.sku, t.bin] })],
 );
@@ -102,3 +106,21 @@ export const discrepancies = sqliteTable("discrepancies", {
   createdAt: text("created_at").notNull(),
   resolvedAt: text("resolved_at"),
 });
+
+export const receipts = sqliteTable(
+  "receipts",
+  {
+    commandId: text("command_id").notNull(),
+    line: integer("line").notNull(),
+    source: text("source").notNull(),
+    sourceLine: integer("source_line"),
+    sku: text("sku").notNull(),
+    location: text("location").notNull(),
+    bin: text("bin").notNull(),
+    received: integer("received").notNull(),
+    rejected: integer("rejected").notNull(),
+    reason: text("reason"),
+    at: text("at").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.commandId, t.line] })],
+);

@@ -54,6 +54,10 @@ const FOR_DEVICES: ReadonlySet<string> = new Set<MessageType>([
   "ResponseReady",
   "ErrorOccurred",
   "InventoryUpdated",
+  "StockBelowMinimum",
+  "TransferShipped",
+  "TransferReceived",
+  "PurchaseOrderReceived",
   "PartUpdated",
   "CommandRejected",
   "DiscrepancyFound",
@@ -86,6 +90,7 @@ export function topicsOf(message: Message, region: string | null): string[] {
     case "PartUpdated":
       return [ALL, ...(region === null ? [EVERY_REGION] : regional), `sku:${message.data.sku}`];
     case "InventoryUpdated":
+    case "StockBelowMinimum":
       return [ALL, ...regional, `sku:${message.data.sku}`];
     case "ApprovalRequested":
     case "ApprovalReminder":

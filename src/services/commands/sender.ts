@@ -1,4 +1,6 @@
 /** Where a command's sender acts: a device at its own location, a person for the devices of their location or region. */
+import { findLocation } from "../../db/queries/stock.ts";
+import { placeOf } from "../../domain/commands.ts";
 import { refuse, type InputProblem, type Refusal } from "../../domain/errors.ts";
 import { coversRegion, type Principal } from "../../domain/identity.ts";
 import type { ServiceDeps } from "../deps.ts";
@@ -41,6 +43,18 @@ export async function homeOf(
   const device = await known.device(deviceId);
   if (!device) return unknown("/data/device_id", `no device ${deviceId}`);
   return { ok: true, home: { location: device.location, region: device.region } };
+}
+
+/** A bin that the command names must be one of the device's own location. Null: it is. */
+export async function ownBin(
+  deps: ServiceDeps,
+  command: { readonly device_id: string; readonly location: string },
+  home: Home,
+): Promise<Refusal | null> {
+  const { location } = placeOf(command.location, home.location);
+  if (location === home.location) return null;
+  if (!(await findLocation(deps.db, location))) return unknown("/data/location", `no location ${location}`);
+  return refuse("FORBIDDEN", `${command.device_id} changes stock at ${home.location} only, not at ${location}`);
 }
 
 /** Names each SKU that the catalogue doesn't have, by where it stands in the command. Null: all are known. */

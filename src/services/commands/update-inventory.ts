@@ -1,11 +1,12 @@
 /** UpdateInventory: adds to a bin or takes from it. What is reserved can't be taken away; a receipt may open a bin. */
 import { z } from "zod";
 import { inventoryAnswer, inventoryUpdated, inventoryWrites } from "../../db/queries/inventory.ts";
-import { findLocation } from "../../db/queries/stock.ts";
+import { findPlaceFigures } from "../../db/queries/stock.ts";
 import { deviceId, MAX_QUANTITY, placeOf, reason, sku, text } from "../../domain/commands.ts";
 import { refuse } from "../../domain/errors.ts";
+import { watchLow } from "../low-stock.ts";
 import { commandKind } from "./kind.ts";
-import { homeOf, homeOfSender, unknown, unknownSkus } from "./sender.ts";
+import { homeOf, homeOfSender, ownBin, unknownSkus } from "./sender.ts";
 
 /** The seed's own shape. `location`: a bin label within the device's own location, or `{location}/{bin}`. */
 const data = z.strictObject({
@@ -29,13 +30,8 @@ export const updateInventory = commandKind({
     if (missing) return missing;
     const sender = await homeOfSender(deps, principal, command.device_id);
     if (!sender.ok) return sender;
-    const { location } = placeOf(command.location, sender.home.location);
-    if (location !== sender.home.location) {
-      if (!(await findLocation(deps.db, location))) return unknown("/data/location", `no location ${location}`);
-      const own = `${command.device_id} changes stock at ${sender.home.location} only`;
-      return refuse("FORBIDDEN", `${own}, not at ${location}`);
-    }
-    return { ok: true, region: sender.home.region };
+    const elsewhere = await ownBin(deps, command, sender.home);
+    return elsewhere ?? { ok: true, region: sender.home.region };
   },
 
   async plan(deps, context, command) {
@@ -50,8 +46,9 @@ export const updateInventory = commandKind({
       movementId: deps.newId("movement"),
       at: context.at,
     } as const;
+    const low = watchLow(deps, [{ ...change, region: context.region }]);
     const work = {
-      writes: inventoryWrites(change),
+      writes: [...inventoryWrites(change), ...low.writes],
       audit: [
         {
           actor: context.actor,
@@ -61,7 +58,7 @@ export const updateInventory = commandKind({
           ...(command.reason === undefined ? {} : { reason: command.reason }),
         },
       ],
-      events: [inventoryUpdated(change, context.region)],
+      events: [inventoryUpdated(change, context.region), ...low.events],
       result: inventoryAnswer(change),
       ...(change.quantity < 0 ? { stock: { ...change, change: change.quantity, isCount: false } } : {}),
     };
@@ -76,8 +73,20 @@ export const updateInventory = commandKind({
     return { sku: command.sku, ...place, says: "taken", quantity: -command.quantity_change };
   },
 
-  async explain(_deps, _context, { sku: part, quantity_change: change, location }, code) {
-    if (code !== "INSUFFICIENT_STOCK") return refuse(code, code);
-    return refuse(code, `${location} has fewer than ${-change} of ${part} that aren't reserved`);
+  async explain(deps, _context, { device_id: device, sku: part, quantity_change: change, location: label }, code) {
+    const found = await homeOf(deps, device);
+    if (code !== "INSUFFICIENT_STOCK" || !found.ok) return refuse(code, `the change was refused: ${code}`);
+    const { location, bin } = placeOf(label, found.home.location);
+    const figures = await findPlaceFigures(deps.db, part, location, bin);
+    const facts = { pointer: "/data/quantity_change", wanted: -change, ...figures };
+    if (figures.in_bin === null) {
+      return refuse(code, `no bin ${bin} of ${part} at ${location} to take from`, {
+        facts: { ...facts, pointer: "/data/location" },
+      });
+    }
+    if (figures.in_bin < -change)
+      return refuse(code, `${bin} holds ${figures.in_bin} of ${part}, fewer than ${-change}`, { facts });
+    const free = `${figures.on_hand} on hand, ${figures.reserved} reserved`;
+    return refuse(code, `${location} has fewer than ${-change} of ${part} that aren't reserved: ${free}`, { facts });
   },
 });

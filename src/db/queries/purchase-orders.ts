@@ -1,0 +1,101 @@
+/** Purchase orders as a warehouse sees them: what a receipt writes of them, and the reads of the API. */
+import { and, asc, desc, eq, sql, type SQL } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { orders, purchaseOrderLines, purchaseOrders } from "../schema/orders.ts";
+import type { GuardedWrite } from "../unit-of-work.ts";
+import type { PageKey } from "./requests.ts";
+
+export type PurchaseOrderRow = typeof purchaseOrders.$inferSelect;
+export type PurchaseOrderLineRow = typeof purchaseOrderLines.$inferSelect;
+
+/** First write of a receipt: nobody has changed the purchase order since it was read, and its order can't be undone any more. */
+export function settlePurchaseOrder(po: PurchaseOrderRow, to: "placed" | "completed", at: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE purchase_orders SET status = ${to}, updated_at = ${at}, version = version + 1
+      WHERE id = ${po.id} AND version = ${po.version} AND status = 'placed'
+        AND EXISTS (SELECT 1 FROM orders o WHERE o.id = purchase_orders.order_id AND o.status IN ('Completed', 'NeedsAttention'))`,
+    expect: { rows: 1, otherwise: "CONFLICT" },
+  };
+}
+
+export function settlePurchaseOrderLines(
+  purchaseOrderId: string,
+  parts: readonly { line: number; received: number; rejected: number }[],
+): GuardedWrite {
+  return {
+    statement: sql`UPDATE purchase_order_lines SET received = purchase_order_lines.received + p.received,
+        rejected = purchase_order_lines.rejected + p.rejected
+      FROM (SELECT value ->> 'line' AS line, value ->> 'received' AS received, value ->> 'rejected' AS rejected
+            FROM json_each(${JSON.stringify(parts)})) AS p
+      WHERE purchase_order_lines.purchase_order_id = ${purchaseOrderId} AND purchase_order_lines.line = p.line`,
+    expect: { rows: parts.length, otherwise: "CONFLICT" },
+  };
+}
+
+/** What a command answers: the purchase order as its batch leaves it. */
+export function purchaseOrderAnswer(id: string): SQL {
+  return sql`SELECT json_object('purchase_order_id', p.id, 'status', p.status, 'quantity', SUM(l.quantity),
+      'received', SUM(l.received), 'rejected', SUM(l.rejected))
+    FROM purchase_orders p JOIN purchase_order_lines l ON l.purchase_order_id = p.id WHERE p.id = ${id} GROUP BY p.id`;
+}
+
+/** With the order that it was made for; imported history has none. */
+export interface PurchaseOrderOf {
+  readonly po: PurchaseOrderRow;
+  readonly order: { readonly destination: string; readonly region: string; readonly status: string } | null;
+}
+
+export interface FoundPurchaseOrder extends PurchaseOrderOf {
+  readonly lines: PurchaseOrderLineRow[];
+}
+
+const withOrder = {
+  po: purchaseOrders,
+  order: { destination: orders.destination, region: orders.region, status: orders.status },
+};
+
+export async function findPurchaseOrder(db: Database, id: string): Promise<FoundPurchaseOrder | null> {
+  const [rows, lines] = await db.batch([
+    db
+      .select(withOrder)
+      .from(purchaseOrders)
+      .leftJoin(orders, eq(orders.id, purchaseOrders.orderId))
+      .where(eq(purchaseOrders.id, id))
+      .limit(1),
+    db
+      .select()
+      .from(purchaseOrderLines)
+      .where(eq(purchaseOrderLines.purchaseOrderId, id))
+      .orderBy(asc(purchaseOrderLines.line)),
+  ]);
+  const row = rows[0];
+  return row ? { ...row, lines } : null;
+}
+
+/** Newest first. Imported history belongs to no region: only who sees every region sees it. */
+export async function listAllPurchaseOrders(
+  db: Database,
+  q: {
+    region: string | null;
+    location?: string | undefined;
+    status?: PurchaseOrderRow["status"] | undefined;
+    after: PageKey | null;
+    limit: number;
+  },
+): Promise<PurchaseOrderOf[]> {
+  const key = sql`(${purchaseOrders.createdAt}, ${purchaseOrders.id})`;
+  return db
+    .select(withOrder)
+    .from(purchaseOrders)
+    .leftJoin(orders, eq(orders.id, purchaseOrders.orderId))
+    .where(
+      and(
+        q.region === null ? undefined : eq(orders.region, q.region),
+        q.location === undefined ? undefined : eq(orders.destination, q.location),
+        q.status === undefined ? undefined : eq(purchaseOrders.status, q.status),
+        q.after === null ? undefined : sql`${key} < (${q.after[0]}, ${q.after[1]})`,
+      ),
+    )
+    .orderBy(desc(purchaseOrders.createdAt), desc(purchaseOrders.id))
+    .limit(q.limit);
+}
