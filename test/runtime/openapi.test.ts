@@ -101,10 +101,19 @@ it("is kept by real answers: status, media type and body", async ({ expect }) =>
     await check("ops", "POST", "/api/auth/token", { client_id: "truck-001", client_secret: "wrong" }),
     await check("ops", "POST", "/api/auth/token", { client_id: "truck-001", client_secret: "truck-001-secret" }),
     await check("admin", "POST", "/api/imports/nothing", "x", { "content-type": "text/csv" }),
+    await check("integrator", "POST", "/api/webhooks", { url: "https://hooks.waybill.example/contract" }),
+    await check("integrator", "POST", "/api/webhooks", { url: "ftp://hooks.waybill.example/" }),
+    await check("integrator", "GET", "/api/webhooks"),
+    await check("integrator", "GET", "/api/webhooks/whk_none"),
+    await check("integrator", "POST", "/api/webhooks/whk_none/rotate"),
+    await check("integrator", "POST", "/api/webhooks/deliveries/whd_none/replay"),
+    await check("ops", "GET", "/api/webhooks"),
     await check("ops", "GET", "/health/ready"),
     await check("ops", "GET", "/schemas/InventoryUpdated.v1.json"),
     await check("ops", "GET", "/schemas/Nothing.v1.json"),
   ];
   expect(breaches).toEqual([]);
-  expect([...new Set(statuses)].toSorted((a, b) => a - b)).toEqual([200, 202, 304, 400, 401, 403, 404, 409, 415, 422]);
+  expect([...new Set(statuses)].toSorted((a, b) => a - b)).toEqual([
+    200, 201, 202, 304, 400, 401, 403, 404, 409, 415, 422,
+  ]);
 });

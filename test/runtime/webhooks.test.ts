@@ -1,6 +1,13 @@
 /** Deliveries of webhooks: an event that was committed reaches each endpoint that wants it, signed, once for its receiver. */
 import { afterEach, beforeAll, beforeEach, describe, it } from "vitest";
-import { RETRY_JITTER, WEBHOOK_LADDER_MS, WEBHOOK_TIMEOUT_MS } from "../../src/config.ts";
+import {
+  RETRY_JITTER,
+  WEBHOOK_HOLD_MAX_MS,
+  WEBHOOK_LADDER_MS,
+  WEBHOOK_LIFE_MS,
+  WEBHOOK_RETENTION_MS,
+  WEBHOOK_TIMEOUT_MS,
+} from "../../src/config.ts";
 import { aroundDatabase } from "../support/bindings.ts";
 import { as, env, quiet, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
@@ -16,7 +23,7 @@ import {
   subscribed,
   tried,
 } from "../support/webhook-world.ts";
-import { moveClock, wrapBindings } from "../support/world.ts";
+import { moveClock, testClock, wrapBindings } from "../support/world.ts";
 
 beforeAll(startWorld);
 beforeEach(async () => {
@@ -324,4 +331,71 @@ describe("a receiver that misbehaves", () => {
     expect((await deliveriesOf(endpoint)).find(({ id }) => id === held.id)).toMatchObject({ attempts: 1 });
     expect(await violations(env.DB)).toEqual([]);
   });
+
+  it("for two days ends its deliveries without an end of tries: they are given up and it is turned off", async ({
+    expect,
+  }) => {
+    const endpoint = await subscribed();
+    await endpoint.behave({ fail_next: 1_000 });
+    for (let event = 0; event < 5; event++) await changeStock("HOSE-007");
+    await endpoint.has(5);
+    await until("all wait on an open circuit", async () => {
+      await after(2_000);
+      const all = await deliveriesOf(endpoint);
+      return all.length === 5 && all.every(({ last_error: error }) => error?.includes("on hold"));
+    });
+    const before = (await endpoint.received()).requests.length;
+    await after(WEBHOOK_LIFE_MS / 2);
+    await until("all wait again, for half an hour at most", async () => {
+      const waits = (await deliveriesOf(endpoint)).map(({ next_at: at }) => Date.parse(at ?? "") - testClock.now());
+      return waits.every((wait) => wait > 0 && wait <= WEBHOOK_HOLD_MAX_MS * (1 + RETRY_JITTER));
+    });
+    await after(WEBHOOK_LIFE_MS / 2);
+    await until("all have ended", async () => (await deliveriesOf(endpoint)).every(({ state }) => state === "failed"));
+    await quiet();
+    expect((await as("integrator", "GET", `/api/webhooks/${endpoint.id}`)).body).toMatchObject({
+      state: "disabled",
+      reason: expect.stringContaining("failing for too long"),
+    });
+    expect((await endpoint.received()).requests).toHaveLength(before);
+    expect(await noticesOf("integrator", endpoint.id)).toEqual([expect.stringMatching(/^WEBHOOK_DISABLED/)]);
+    expect(await violations(env.DB)).toEqual([]);
+  });
+});
+
+it("deliveries that have ended are forgotten with their log after 30 days, and what is pending never", async ({
+  expect,
+}) => {
+  const endpoint = await subscribed();
+  await changeStock("PUMP-001");
+  await tried(endpoint, 1);
+  await env.DB.prepare(
+    `INSERT INTO webhook_deliveries(id, webhook_id, event_id, type, event, state, round_at, created_at, updated_at)
+     SELECT 'whd_waits', webhook_id, 'evt_waits', type, event, 'pending', round_at, created_at, updated_at FROM webhook_deliveries
+     WHERE webhook_id = ?`,
+  )
+    .bind(endpoint.id)
+    .run();
+  const left = async () => {
+    await after(0);
+    const rows = await env.DB.prepare(
+      `SELECT d.state, COUNT(a.attempt) AS logged FROM webhook_deliveries d LEFT JOIN webhook_attempts a ON a.delivery_id = d.id
+       WHERE d.webhook_id = ? GROUP BY d.id ORDER BY d.state`,
+    )
+      .bind(endpoint.id)
+      .all();
+    return rows.results;
+  };
+  moveClock(WEBHOOK_RETENTION_MS - 60_000);
+  expect(await left()).toEqual([
+    { state: "delivered", logged: 1 },
+    { state: "pending", logged: 0 },
+  ]);
+  moveClock(120_000);
+  expect(await left()).toEqual([{ state: "pending", logged: 0 }]);
+  await env.DB.prepare("DELETE FROM webhook_deliveries WHERE id = 'whd_waits'").run();
+  const orphans = await env.DB.prepare(
+    "SELECT COUNT(*) AS n FROM webhook_attempts WHERE delivery_id NOT IN (SELECT id FROM webhook_deliveries)",
+  ).first<number>("n");
+  expect(orphans).toBe(0);
 });

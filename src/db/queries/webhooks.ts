@@ -57,11 +57,12 @@ export function updateWebhook(row: WebhookRow, change: Partial<WebhookChange>, a
   };
 }
 
-/** Turns an endpoint off whose receiver says that it is gone; one that isn't active stays as it is. */
+/** Turns an active endpoint off. CONFLICT when another delivery has just done so: one of them tells. */
 export function disableWebhook(id: string, reason: string, at: string): GuardedWrite {
   return {
     statement: sql`UPDATE webhooks SET state = 'disabled', reason = ${reason}, version = version + 1, updated_at = ${at}
       WHERE id = ${id} AND state = 'active'`,
+    expect: { rows: 1, otherwise: "CONFLICT" },
   };
 }
 
