@@ -165,9 +165,10 @@ async function givingUp(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, w
 }
 
 function disabling(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, reason: string): Effect {
-  const { id } = found.endpoint;
+  const { endpoint } = found;
+  const { id } = endpoint;
   return {
-    writes: [disableWebhook(id, reason, isoNow(deps))],
+    writes: [disableWebhook(endpoint, reason, isoNow(deps))],
     audit: [{ actor: ACTOR, action: "webhook.disabled", subject: `webhook/${id}`, reason }],
     events: [errorOccurred(deps, found, "WEBHOOK_DISABLED", `${id} was turned off: ${reason}`)],
   };

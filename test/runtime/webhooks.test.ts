@@ -12,7 +12,7 @@ import { aroundDatabase } from "../support/bindings.ts";
 import { as, env, quiet, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
 import { holdRelayPoll } from "../support/relay.ts";
-import { verified } from "../support/webhook-receiver.ts";
+import { verified, webhookReceiver } from "../support/webhook-receiver.ts";
 import {
   after,
   changeStock,
@@ -295,6 +295,32 @@ describe("a receiver that misbehaves", () => {
     await changeStock("HOSE-004");
     await quiet();
     expect([(await endpoint.received()).requests.length, (await deliveriesOf(endpoint)).length]).toEqual([2, 2]);
+    expect(await violations(env.DB)).toEqual([]);
+  });
+
+  it("by 410 at an address that its owner is just leaving turns nothing off: the delivery goes to the new one", async ({
+    expect,
+  }) => {
+    const [endpoint, elsewhere] = [await subscribed(), webhookReceiver(`moved-${crypto.randomUUID()}`)];
+    await endpoint.behave({ fail_next: 1, status: 410 });
+    let moved = 0;
+    wrapBindings({
+      DB: (real) =>
+        aroundDatabase(real, async (work, sql) => {
+          const isOurs = sql.some((text) => text.includes("INSERT INTO webhook_attempts"));
+          if (isOurs && ++moved === 1)
+            await env.DB.prepare("UPDATE webhooks SET url = ?, version = version + 1 WHERE id = ?")
+              .bind(elsewhere.url, endpoint.id)
+              .run();
+          return work();
+        }),
+    });
+    await changeStock("HOSE-008");
+    const [request] = await elsewhere.has(1);
+    expect(request?.id).toBe((await endpoint.received()).requests[0]?.id);
+    expect(await tried(endpoint, 1)).toMatchObject({ state: "delivered" });
+    expect((await as("integrator", "GET", `/api/webhooks/${endpoint.id}`)).body.state).toBe("active");
+    await quiet();
     expect(await violations(env.DB)).toEqual([]);
   });
 

@@ -57,11 +57,14 @@ export function updateWebhook(row: WebhookRow, change: Partial<WebhookChange>, a
   };
 }
 
-/** Turns an active endpoint off. CONFLICT when another delivery has just done so: one of them tells. */
-export function disableWebhook(id: string, reason: string, at: string): GuardedWrite {
+/**
+ * Turns an active endpoint off. CONFLICT when it isn't as it was tried any more: another delivery has just done so (one of
+ * them tells), or its owner has given it another address.
+ */
+export function disableWebhook({ id, version }: WebhookRow, reason: string, at: string): GuardedWrite {
   return {
     statement: sql`UPDATE webhooks SET state = 'disabled', reason = ${reason}, version = version + 1, updated_at = ${at}
-      WHERE id = ${id} AND state = 'active'`,
+      WHERE id = ${id} AND version = ${version} AND state = 'active'`,
     expect: { rows: 1, otherwise: "CONFLICT" },
   };
 }
