@@ -10,7 +10,7 @@ import { buildWorld, env } from "./small-world.ts";
 import { stage } from "./stage.ts";
 
 const BASE_SEED = 1;
-const SLICE_RUNS = 10;
+const SLICE_SINGLES = 10;
 const SLICE_PAIRS = 3;
 const SHOWN = 5;
 const FULL_MS = 60 * 60_000;
@@ -18,8 +18,11 @@ const HUNT_PAIRS = 300;
 
 interface Settings {
   readonly mode: "slice" | "full" | "hunt" | "replay";
-  /** Full: how many pairs of this flow. */
+  /** How many runs with one fault are drawn, and how many with two. In full every call meets every fault. */
+  readonly singles: number;
   readonly pairs: number;
+  /** What is drawn. */
+  readonly seed: number;
   /** Replay: the run's key. Hunt: the rule that must break. */
   readonly what: string;
   /** Hunt: points with this in their name come first. */
@@ -27,8 +30,10 @@ interface Settings {
 }
 
 function settings(): Settings {
-  const { mode = "slice", pairs = "0", what = "", near = "" } = env.SWEEP;
-  return { mode: mode as Settings["mode"], pairs: Number(pairs), what, near };
+  const { mode = "slice", what = "", near = "", seed = "20261124", ...sizes } = env.SWEEP;
+  const singles = mode === "full" ? Infinity : Number(sizes["singles"] ?? SLICE_SINGLES);
+  const pairs = Number(sizes["pairs"] ?? SLICE_PAIRS);
+  return { mode: mode as Settings["mode"], singles, pairs, seed: Number(seed), what, near };
 }
 
 /** Registers the tests of a flow. */
@@ -67,8 +72,8 @@ interface Report {
 
 async function sweepFlow(flow: Flow): Promise<Report> {
   const began = Date.now();
-  const { mode, pairs } = settings();
-  const chance = seeded(20_261_124);
+  const { singles: drawn, pairs, seed } = settings();
+  const chance = seeded(seed);
   const first = await play(flow, { flow: flow.name, seed: BASE_SEED, faults: [] });
   const { points } = first;
   const report = { points: points.length, runs: 1, pairs: 0, missed: 0, wrong: first.wrong.length > 0 ? [first] : [] };
@@ -78,9 +83,8 @@ async function sweepFlow(flow: Flow): Promise<Report> {
     if (result.wrong.length > 0) report.wrong.push(result);
   };
   if (report.wrong.length === 0) {
-    for (const key of singles(flow, points, mode === "full" ? Infinity : SLICE_RUNS, chance))
-      note(await play(flow, key));
-    for (let n = 0; n < (mode === "full" ? pairs : SLICE_PAIRS); n++) {
+    for (const key of singles(flow, points, drawn, chance)) note(await play(flow, key));
+    for (let n = 0; n < pairs; n++) {
       note(await play(flow, pairOf(flow, points, chance)));
       report.pairs++;
     }
