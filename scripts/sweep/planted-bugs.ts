@@ -30,7 +30,7 @@ export async function findPlantedBugs(only: string | undefined): Promise<{ found
 async function huntFor(bug: PlantedBug): Promise<Hunt> {
   const tree = copyOfTree();
   try {
-    execFileSync("git", ["apply", resolve("test/faults/planted", `${bug.patch}.patch`)], { cwd: tree });
+    execFileSync("git", ["apply", "-C1", resolve("test/faults/planted", `${bug.patch}.patch`)], { cwd: tree });
     let last: Hunt = { found: false, runs: 0, key: "", what: "" };
     for (const flow of bug.flows) {
       const env = { SWEEP: JSON.stringify({ mode: "hunt", what: bug.breaks, near: bug.near ?? "" }) };

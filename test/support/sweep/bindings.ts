@@ -5,13 +5,10 @@ import { watchedDatabase } from "./database.ts";
 import { watchedObjects } from "./stubs.ts";
 import { stage, through, type Incarnation } from "./stage.ts";
 
-const QUEUES = {
-  EVENTS_QUEUE: "events",
-  COMMANDS_QUEUE: "commands",
-  UPLOADS_QUEUE: "uploads",
-  CLOUD_UPLOADS_QUEUE: "cloud-uploads",
-  WEBHOOKS_QUEUE: "webhooks",
-} as const;
+/** `CLOUD_UPLOADS_QUEUE` produces for `cloud-uploads`. */
+function queueOf(binding: string): string | undefined {
+  return /^(.+)_QUEUE$/.exec(binding)?.[1]?.toLowerCase().replaceAll("_", "-");
+}
 
 const LOOK_MS = 10;
 
@@ -23,7 +20,8 @@ export function environmentOf(env: Env, who: Incarnation): Env {
     if (key === "DB") return watchedDatabase(env.DB, who);
     if (key === "CACHE") return watchedCache(env.CACHE, who);
     if (key === "FILES" || key === "ARCHIVE") return watchedBucket(env[key], key, who);
-    if (key in QUEUES) return watchedQueue(QUEUES[key as keyof typeof QUEUES], who);
+    const queue = queueOf(key);
+    if (queue !== undefined) return watchedQueue(queue, who);
     if (key === "HUB" || key === "RELAY" || key === "SAGA" || key === "BREAKER") {
       return watchedObjects(env[key], key, who);
     }
