@@ -1,5 +1,5 @@
 /** Plants each bug in a copy of the tree and lets the sweep look for it: one that isn't found shows that the sweep is blind there. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -28,22 +28,29 @@ export async function findPlantedBugs(only: string | undefined): Promise<{ found
 }
 
 async function huntFor(bug: PlantedBug): Promise<Hunt> {
+  const none: Hunt = { found: false, runs: 0, key: "", what: "" };
   const tree = copyOfTree();
   try {
-    execFileSync("git", ["apply", "-C1", resolve("test/faults/planted", `${bug.patch}.patch`)], { cwd: tree });
-    let last: Hunt = { found: false, runs: 0, key: "", what: "" };
+    const patch = resolve("test/faults/planted", `${bug.patch}.patch`);
+    if (spawnSync("git", ["apply", "-C1", patch], { cwd: tree, stdio: "inherit" }).status !== 0) return none;
     for (const flow of bug.flows) {
-      const env = { SWEEP: JSON.stringify({ mode: "hunt", what: bug.breaks, near: bug.near ?? "" }) };
-      await runVitest(["--project", "sweep", `test/faults/sweep/${flow}.test.ts`], { cwd: tree, env }, (line) => {
-        const said = /^hunt (\{.*\})$/.exec(line)?.[1];
-        if (said !== undefined) last = JSON.parse(said) as Hunt;
-      });
-      if (last.found) break;
+      const hunt = await huntIn(tree, flow, bug);
+      if (hunt?.found) return hunt;
     }
-    return last;
+    return none;
   } finally {
     rmSync(tree, { recursive: true });
   }
+}
+
+async function huntIn(tree: string, flow: string, bug: PlantedBug): Promise<Hunt | undefined> {
+  const env = { SWEEP: JSON.stringify({ mode: "hunt", what: bug.breaks, near: bug.near ?? "" }) };
+  let hunt: Hunt | undefined;
+  await runVitest(["--project", "sweep", `test/faults/sweep/${flow}.test.ts`], { cwd: tree, env }, (line) => {
+    const said = /^hunt (\{.*\})$/.exec(line)?.[1];
+    if (said !== undefined) hunt = JSON.parse(said) as Hunt;
+  });
+  return hunt;
 }
 
 /** The files under version control and those to come, as they are now. */
