@@ -17,6 +17,16 @@ const WORKERS = "2";
 /** Other proofs whose tests take their full size from SWEEP_FULL=1; what they print is shown. `[project, file]` */
 const PROOFS: readonly (readonly [project: string, file: string])[] = [
   ["faults", "test/faults/identical-keys.test.ts"],
+  ["properties", "test/properties/stock-linearizable.test.ts"],
+  ["faults", "test/faults/stock-linearizable.test.ts"],
+  ["faults", "test/faults/last-pieces.test.ts"],
+  ["faults", "test/faults/messages.test.ts"],
+  ["faults", "test/faults/hub-order.test.ts"],
+  ["faults", "test/faults/saga-alarms.test.ts"],
+  ["faults", "test/faults/without-kick.test.ts"],
+  ["patterns", "test/patterns/02-publish-subscribe.test.ts"],
+  ["patterns", "test/patterns/08-hub.test.ts"],
+  ["local", "test/local/sigkill.test.ts"],
 ];
 
 interface FlowReport {

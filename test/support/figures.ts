@@ -12,6 +12,16 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+const HOP_MS = 10;
+
+/**
+ * How many times slower than a machine at rest this run was, by its bare hops to an object (ms): bounds are for such a
+ * machine, where the p95 of a hop is below 10 ms. At least 1, so that no bound is ever tighter.
+ */
+export function slownessOf(bareHops: readonly number[]): number {
+  return Math.max(1, percentile(bareHops, 0.95) / HOP_MS);
+}
+
 export function figure(name: string, values: Readonly<Record<string, number | string>>): void {
   const parts = Object.entries(values).map(
     ([key, value]) => `${key}=${typeof value === "number" ? Number(value.toFixed(2)) : value}`,
