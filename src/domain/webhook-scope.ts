@@ -19,6 +19,10 @@ const FOR_INTEGRATORS: ReadonlySet<EventType> = new Set<EventType>([
   "OrderPlaced",
   "OrderEnded",
   "PurchaseOrderPlaced",
+  "PurchaseOrderReceived",
+  "TransferShipped",
+  "TransferReceived",
+  "StockBelowMinimum",
 ]);
 
 /** Of what concerns every region, this alone is for each region to know. */

@@ -23,6 +23,9 @@ it("the types of a role are listed: approvals, circuits and imports are an admin
       "ImportCompleted",
     ]),
   );
+  expect(typesFor("integrator")).toEqual(
+    expect.arrayContaining(["OrderEnded", "StockBelowMinimum", "TransferReceived"]),
+  );
   expect(typesFor("admin")).toEqual(EVENT_TYPES);
   for (const role of ["device", "technician", "keeper", "manager", "operations"] as const)
     expect(typesFor(role)).toEqual([]);
