@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { it, onTestFinished } from "vitest";
@@ -72,4 +72,58 @@ it("demo data that can't be loaded is one clear line, and nothing of it stays", 
     /^The demo data can't be loaded: .*UNIQUE constraint failed: suppliers\.id/,
   );
   expect(await db.prepare("SELECT count(*) AS n FROM parts").first("n")).toBe(0);
+});
+
+it("approvals, ballots and commands from before commands could be approved are there afterwards, as they were", async ({
+  expect,
+}) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({});
+  const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
+  for (const name of all.filter((one) => one < "0007")) cpSync(join("migrations", name), join(folder, name));
+  await applyMigrations(db, folder);
+  await seedOnce(db, NOW);
+  const hash = "a".repeat(64);
+  const rows = [
+    `INSERT INTO requests(id, request_number, device_id, requester, region, destination, status, created_at, updated_at)
+      VALUES ('req_old', 'R-1', 'truck-001', 'tech-north', 'north', 'truck-001', 'ordering', '', '')`,
+    `INSERT INTO approval_steps(id, request_id, position, approver, rule, state, payload_hash, asked_at, due_at, decided_at)
+      VALUES ('stp_old', 'req_old', 10, 'manager-north', 'amount', 'approved', '${hash}', 'a', 'd', 'e')`,
+    `INSERT INTO ballots(id, step_id, request_id, request_version, payload_hash, approver, decision, reason, at)
+      VALUES ('bal_old', 'stp_old', 'req_old', 3, '${hash}', 'manager-north', 'approve', 'fine', 'e')`,
+    `INSERT INTO commands(id, bucket, type, data, sender, region, state, traceparent, created_at)
+      VALUES ('cmd_old', 1, 'UpdatePart', '{}', 'person:ops', 'north', 'applied', 't', 'c')`,
+  ];
+  await db.batch(rows.map((sql) => db.prepare(sql)));
+  for (const name of all) cpSync(join("migrations", name), join(folder, name));
+  expect(await applyMigrations(db, folder)).toContain("0007_offline.sql");
+
+  expect(await db.prepare("SELECT * FROM approval_steps").first()).toEqual({
+    id: "stp_old",
+    request_id: "req_old",
+    command_id: null,
+    position: 10,
+    approver: "manager-north",
+    rule: "amount",
+    state: "approved",
+    payload_hash: hash,
+    asked_at: "a",
+    due_at: "d",
+    decided_at: "e",
+  });
+  expect(await db.prepare("SELECT * FROM ballots").first()).toMatchObject({
+    id: "bal_old",
+    step_id: "stp_old",
+    request_id: "req_old",
+    command_id: null,
+    request_version: 3,
+    reason: "fine",
+  });
+  const command = await db.prepare("SELECT device_sequence, approval FROM commands WHERE id = 'cmd_old'").first();
+  expect(command).toEqual({ device_sequence: null, approval: null });
+  expect((await db.prepare("PRAGMA foreign_key_check").all()).results).toEqual([]);
+  const orphan = db.prepare(
+    `INSERT INTO approval_steps(id, position, approver, rule, state, payload_hash) VALUES ('x', 1, 'ops', 'r', 'void', 'h')`,
+  );
+  await expect(orphan.run()).rejects.toThrow("CHECK constraint failed");
 });
