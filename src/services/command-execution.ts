@@ -11,7 +11,7 @@ import type { StockApproval } from "../domain/stock-approval.ts";
 import { askForApproval } from "./command-asks.ts";
 import { contextOf, regionOf, traceOf, type Ended, type From } from "./command-context.ts";
 import { rejectCommand } from "./command-rejections.ts";
-import { contradictionNow, unapprovedScan } from "./command-scans.ts";
+import { contradictionNow, refusedScan, unapprovedScan } from "./command-scans.ts";
 import { commandSchema, kindOf, type Command } from "./commands/kinds.ts";
 import type { ServiceDeps } from "./deps.ts";
 
@@ -44,7 +44,7 @@ async function attempt(deps: ServiceDeps, row: CommandRow, command: Command, run
   const contradiction = scan && (await contradictionNow(deps, row, scan));
   if (contradiction) return rejectCommand(deps, row, contradiction.refusal, run, contradiction.kept);
   const planned = await kind.plan(deps, context, command.data);
-  if (!planned.ok) return rejectCommand(deps, row, planned, run);
+  if (!planned.ok) return rejectCommand(deps, row, planned, run, await refusedScan(deps, scan, planned.code));
   const { result, writes, audit, events, stock } = planned.work;
   if (run.approved && stock?.change !== run.approved.change) {
     const reason = `a change of ${run.approved.change} was approved, and by now it would be ${stock?.change ?? 0}`;

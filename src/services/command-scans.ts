@@ -6,7 +6,7 @@ import { DEVICE_OWN_CHANGES } from "../config.ts";
 import type { CommandRow } from "../db/queries/commands.ts";
 import { countOwnChanges, findBooks } from "../db/queries/discrepancies.ts";
 import { contradictionOf, expectedBy, type Books, type DiscrepancyKind, type Scan } from "../domain/discrepancy.ts";
-import { refuse, type Refusal } from "../domain/errors.ts";
+import { refuse, type ErrorCode, type Refusal } from "../domain/errors.ts";
 import { contextOf } from "./command-context.ts";
 import { commandSchema, kindOf } from "./commands/kinds.ts";
 import type { ServiceDeps } from "./deps.ts";
@@ -37,6 +37,17 @@ export async function contradictionNow(
   if (!kind) return null;
   const figures = { expected: expectedBy(scan, books), found: scan.quantity };
   return { kept: { kind, scan, books }, refusal: refusalOf(kind, scan, figures) };
+}
+
+/** Keeps a scan that its own kind of command refuses by what is there now. */
+export async function refusedScan(
+  deps: ServiceDeps,
+  scan: Scan | null,
+  code: ErrorCode,
+): Promise<KeptScan | undefined> {
+  if (!scan || (code !== "CONFLICT" && code !== "INSUFFICIENT_STOCK")) return undefined;
+  const short = scan.says === "taken" ? "shortage" : "count";
+  return { kind: code === "CONFLICT" ? "stale" : short, scan, books: await findBooks(deps.db, scan) };
 }
 
 /** Keeps a scan that nobody approved. */
