@@ -69,6 +69,7 @@ const STEPS: readonly Step[] = [
   ruled("orders"),
   ruled("requests"),
   { keys: "requests", check: orderedAsApproved },
+  ruled("commands"),
   ruled("outbox"),
   ruled("waiting"),
   { keys: null, check: sealed },

@@ -4,6 +4,7 @@
  */
 import { sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
+import { COMMAND_RULES } from "./invariants/commands.ts";
 import { ORDER_RULES } from "./invariants/orders.ts";
 import { REQUEST_RULES } from "./invariants/requests.ts";
 import { inRange, OPEN_EVENTS, type Rule, type RuleInput } from "./invariants/rule.ts";
@@ -30,6 +31,7 @@ export const RULE_GROUPS = {
   transfers: { keys: null, rules: TRANSFER_RULES },
   orders: { keys: { table: "orders", column: "id", first: "" }, rules: ORDER_RULES },
   requests: { keys: { table: "requests", column: "id", first: "" }, rules: REQUEST_RULES },
+  commands: { keys: { table: "commands", column: "id", first: "" }, rules: COMMAND_RULES },
   outbox: { keys: { table: "outbox", column: "seq", first: -1 }, rules: OUTBOX_RULES },
   waiting: { keys: null, rules: WAITING_RULES },
 } as const satisfies Record<string, RuleGroup>;

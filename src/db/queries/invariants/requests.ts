@@ -1,12 +1,8 @@
 /** Invariants 4 to 7 of requests and their approvals, by request id. */
-import { ANSWERED, inRange, moverBit, recent, RUNNING, type Rule } from "./rule.ts";
+import { APPROVALS_OF, BALLOTS } from "./approvals.ts";
+import { ANSWERED, inRange, MOVERS, recent, RUNNING, type Rule } from "./rule.ts";
 
-/** Subjects of events that will still move a request on. */
-const MOVERS = `(SELECT subject FROM open_events WHERE left & ${moverBit} <> 0)`;
-
-const BALLOTS = `approval_steps s JOIN ballots b ON b.step_id = s.id`;
-
-const REQUESTS: readonly Rule[] = [
+const STATES: readonly Rule[] = [
   {
     rule: "4 a request that ended has its one response, and no other has one",
     sql: `SELECT 'request/' || r.id AS subject, 'response of a request that is ' || r.status AS detail,
@@ -50,33 +46,6 @@ const REQUESTS: readonly Rule[] = [
 
 const APPROVALS: readonly Rule[] = [
   {
-    rule: "5 whoever is asked has a due time with a timer, or is held in sight",
-    sql: `SELECT 'request/' || s.request_id AS subject, 'timer of step ' || s.id AS detail, 1 AS expected, 0 AS found
-      FROM approval_steps s WHERE ${inRange("s.request_id")} AND s.state = 'pending' AND (s.due_at IS NULL
-        OR (s.id NOT IN (SELECT step_id FROM open_events WHERE type = 'ApprovalDue' AND step_id IS NOT NULL)
-            AND NOT EXISTS (SELECT 1 FROM audit a
-              WHERE a.subject = 'request/' || s.request_id AND a.action = 'approval.escalation hold')))`,
-  },
-  {
-    rule: "6 each ballot is in the trail once",
-    sql: `SELECT 'request/' || s.request_id AS subject, 'ballot ' || b.id || ' of ' || b.approver AS detail, 1 AS expected,
-        COUNT(a.seq) AS found
-      FROM ${BALLOTS}
-      LEFT JOIN audit a ON a.subject = 'request/' || s.request_id AND a.actor = b.approver
-        AND a.action IN ('approval.approved', 'approval.rejected') AND a.after ->> '$.step_id' = s.id
-      WHERE ${inRange("s.request_id")} GROUP BY b.id HAVING COUNT(a.seq) <> 1`,
-  },
-  {
-    rule: "7 a decided step has its ballot, bound to what was approved",
-    sql: `SELECT 'request/' || s.request_id AS subject, 'ballot of step ' || s.id || ', ' || s.state AS detail,
-        CASE WHEN s.state IN ('approved', 'rejected') THEN s.approver || ': ' || s.state || ' ' || s.payload_hash END AS expected,
-        b.approver || ': ' || b.decision || ' ' || b.payload_hash AS found
-      FROM approval_steps s LEFT JOIN ballots b ON b.step_id = s.id
-      WHERE ${inRange("s.request_id")} AND (s.state IN ('approved', 'rejected')) IS NOT (b.id IS NOT NULL
-        AND b.approver = s.approver AND b.payload_hash = s.payload_hash AND b.request_id = s.request_id
-        AND b.decision = CASE s.state WHEN 'approved' THEN 'approve' WHEN 'rejected' THEN 'reject' ELSE b.decision END)`,
-  },
-  {
     rule: "7 whoever decides is entitled",
     sql: `SELECT 'request/' || s.request_id AS subject, 'ballot ' || b.id || ' of ' || b.approver AS detail,
         'a manager of ' || r.region AS expected, p.role || ' of ' || COALESCE(p.region, 'every region') AS found
@@ -113,4 +82,4 @@ const APPROVALS: readonly Rule[] = [
   },
 ];
 
-export const REQUEST_RULES: readonly Rule[] = [...REQUESTS, ...APPROVALS];
+export const REQUEST_RULES: readonly Rule[] = [...STATES, ...APPROVALS_OF.request, ...APPROVALS];

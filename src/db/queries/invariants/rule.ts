@@ -35,7 +35,7 @@ export const stuck = "(SELECT stuck FROM q)";
 export const dayAgo = "(SELECT day_ago FROM q)";
 export const recent = "(SELECT recent FROM q)";
 export const movementsSince = "(SELECT movements_since FROM q)";
-export const moverBit = "(SELECT mover_bit FROM q)";
+const moverBit = "(SELECT mover_bit FROM q)";
 export const leaseEnd = "(SELECT lease_end FROM q)";
 
 /** True of a key of this call's range. `prefix`: what stands before the key in this column. */
@@ -45,10 +45,14 @@ export function inRange(column: string, prefix = ""): string {
     : `${column} > '${prefix}' || ${after} AND ${column} <= '${prefix}' || ${upTo}`;
 }
 
-/** Events and timers that will still come: `open_events(type, subject, step_id, left)`, `left` the subscribers' bits. */
+/** Events and timers that will still come: `open_events(type, subject, step_id, delivery_id, left)`, `left` the subscribers' bits. */
 export const OPEN_EVENTS = `open_events AS MATERIALIZED (
-  SELECT type, subject, event ->> '$.data.step_id' AS step_id, want & ~done AS left
+  SELECT type, subject, event ->> '$.data.step_id' AS step_id, event ->> '$.data.delivery_id' AS delivery_id,
+    want & ~done AS left
   FROM outbox WHERE done <> want AND parked_at IS NULL)`;
+
+/** Subjects of events that will still move a request on. */
+export const MOVERS = `(SELECT subject FROM open_events WHERE left & ${moverBit} <> 0)`;
 
 /** Subjects of open timers of a type. */
 export function timersOf(type: string): string {

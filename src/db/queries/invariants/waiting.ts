@@ -51,6 +51,12 @@ export const WAITING_RULES: readonly Rule[] = [
       FROM orders WHERE status IN ${RUNNING} AND (next_wake_at IS NULL OR next_wake_at <= ${stuck})`,
   },
   {
+    rule: "5 a webhook's delivery that is pending has a timer that tries it",
+    sql: `SELECT 'webhook-delivery/' || id AS subject, 'timer after ' || attempts || ' tries' AS detail, 1 AS expected, 0 AS found
+      FROM webhook_deliveries WHERE state = 'pending'
+        AND id NOT IN (SELECT delivery_id FROM open_events WHERE type = 'WebhookDue' AND delivery_id IS NOT NULL)`,
+  },
+  {
     rule: "5 a response on its way to the archive is tried",
     sql: `SELECT 'response/' || response_id AS subject, 'tried last' AS detail, 'after ' || ${stuck} AS expected,
         updated_at AS found
