@@ -1,29 +1,26 @@
-/** The processes that a started Waybill is made of, as the kernel knows them. */
-import { readFileSync } from "node:fs";
+/** The processes that a started Waybill is made of, as the kernel (Linux) knows them. */
+import { readdirSync, readFileSync } from "node:fs";
 
-/** A process and all below it, the lowest first. Empty where the kernel doesn't tell (it is Linux that does). */
-export function treeOf(pid: number): number[] {
-  const children = readOrNothing(`/proc/${pid}/task/${pid}/children`).trim();
-  return [
-    ...children
-      .split(" ")
-      .filter(Boolean)
-      .flatMap((child) => treeOf(Number(child))),
-    pid,
-  ];
+/** All that run with this variable in their environment, whoever their parent is: those that lost theirs too. */
+export function processesWith(variable: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => isRunning(pid) && readOrNothing(`/proc/${pid}/environ`).split("\0").includes(variable));
 }
 
 /** What was killed and isn't waited for by anyone yet is no longer running. */
-export function isRunning(pid: number): boolean {
+function isRunning(pid: number): boolean {
   const [, state] = /\) (\w) /.exec(readOrNothing(`/proc/${pid}/stat`)) ?? [];
-  return state !== undefined && state !== "Z";
+  return state !== undefined && state !== "Z" && state !== "X";
 }
 
 function readOrNothing(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && ["ENOENT", "ESRCH"].includes(String(error.code))) return "";
+    if (error instanceof Error && "code" in error && ["ENOENT", "ESRCH", "EACCES"].includes(String(error.code)))
+      return "";
     throw error;
   }
 }

@@ -23,9 +23,7 @@ export function startWaybill(env: Readonly<Record<string, string>>) {
     child.once("close", (code) => resolve({ code, ...printed }));
   });
   onTestFinished(() => void child.kill("SIGKILL"));
-  if (child.pid === undefined) throw new Error("node can't be started");
   return {
-    pid: child.pid,
     ended,
     kill: (signal: NodeJS.Signals) => child.kill(signal),
     /** The lines up to now, from the one that says "ready" on. Fails if the process ends before it. */
