@@ -252,6 +252,35 @@ describe("a receiver that misbehaves", () => {
     expect(await tried(endpoint, 2)).toMatchObject({ state: "delivered" });
   });
 
+  it("by hanging keeps nobody else waiting: other endpoints get theirs, other subscribers and later events go on", async ({
+    expect,
+  }) => {
+    const [slow, fast] = [await subscribed(), await subscribed()];
+    await slow.behave({ delay_ms: 15_000 });
+    await changeStock("PUMP-001");
+    await slow.has(1);
+    expect(await tried(fast, 1)).toMatchObject({ state: "delivered" });
+    await changeStock("PUMP-002");
+    await until("both events have their effects everywhere, but for the tries", async () => {
+      const open = await env.DB.prepare(
+        "SELECT COUNT(*) AS n FROM outbox WHERE type <> 'WebhookDue' AND done <> want AND parked_at IS NULL AND not_before = ''",
+      ).first<number>("n");
+      return open === 0;
+    });
+    expect((await deliveriesOf(slow)).map(({ state, attempts }) => [state, attempts])).toEqual([
+      ["pending", 0],
+      ["pending", 0],
+    ]);
+    await slow.behave({});
+    moveClock(WEBHOOK_TIMEOUT_MS + 1);
+    await until("the slow one has got its events too", async () => {
+      await after(2_000);
+      return (await deliveriesOf(slow)).every(({ state }) => state === "delivered");
+    });
+    await quiet();
+    expect(await violations(env.DB)).toEqual([]);
+  });
+
   it("by a huge answer is delivered to all the same: nothing of it is read", async ({ expect }) => {
     const endpoint = await subscribed();
     await endpoint.behave({ huge: true });
