@@ -49,10 +49,25 @@ export interface FoundPurchaseOrder extends PurchaseOrderOf {
   readonly lines: PurchaseOrderLineRow[];
 }
 
+/** The order's status under a name of its own: a batch's rows are keyed by column, and both tables have one. */
 const withOrder = {
   po: purchaseOrders,
-  order: { destination: orders.destination, region: orders.region, status: orders.status },
+  destination: orders.destination,
+  region: orders.region,
+  orderStatus: sql<string | null>`${orders.status}`.as("order_status"),
 };
+
+interface JoinedRow {
+  readonly po: PurchaseOrderRow;
+  readonly destination: string | null;
+  readonly region: string | null;
+  readonly orderStatus: string | null;
+}
+
+function ofOrder({ po, destination, region, orderStatus: status }: JoinedRow): PurchaseOrderOf {
+  const known = destination !== null && region !== null && status !== null;
+  return { po, order: known ? { destination, region, status } : null };
+}
 
 export async function findPurchaseOrder(db: Database, id: string): Promise<FoundPurchaseOrder | null> {
   const [rows, lines] = await db.batch([
@@ -69,7 +84,7 @@ export async function findPurchaseOrder(db: Database, id: string): Promise<Found
       .orderBy(asc(purchaseOrderLines.line)),
   ]);
   const row = rows[0];
-  return row ? { ...row, lines } : null;
+  return row ? { ...ofOrder(row), lines } : null;
 }
 
 /** Newest first. Imported history belongs to no region: only who sees every region sees it. */
@@ -84,7 +99,7 @@ export async function listAllPurchaseOrders(
   },
 ): Promise<PurchaseOrderOf[]> {
   const key = sql`(${purchaseOrders.createdAt}, ${purchaseOrders.id})`;
-  return db
+  const rows = await db
     .select(withOrder)
     .from(purchaseOrders)
     .leftJoin(orders, eq(orders.id, purchaseOrders.orderId))
@@ -98,4 +113,5 @@ export async function listAllPurchaseOrders(
     )
     .orderBy(desc(purchaseOrders.createdAt), desc(purchaseOrders.id))
     .limit(q.limit);
+  return rows.map(ofOrder);
 }
