@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, it } from "vitest";
 import { command, expectRefused, sentOften } from "../support/commands.ts";
-import { as, env, quiet, startWorld } from "../support/harness.ts";
+import { as, env, quiet, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
 import { seedPart } from "../support/saga-world.ts";
 import { openSocket } from "../support/socket.ts";
@@ -128,6 +128,42 @@ describe("CountStock", () => {
       result: { code: "CONFLICT", expected: 10, in_bin: 6 },
     });
     expect((await sent("warehouse-03", count(sku, 5, { expected: 6 }))).result).toMatchObject({ difference: -1 });
+  });
+
+  it("of a device that was offline is kept as a discrepancy where the books contradict it", async ({ expect }) => {
+    const sku = await newPart();
+    const free = await reserve(sku, 12);
+    const { version } = await levelOf(sku, "warehouse-03");
+    const numbered = { ...count(sku, 3), device_sequence: 1, seen_version: version };
+    const ended = await sent("warehouse-03", numbered);
+    expect(ended).toMatchObject({ state: "rejected", result: { discrepancy_id: expect.any(String) } });
+    const kept = await env.DB.prepare(
+      "SELECT kind, says, expected, found, state FROM discrepancies WHERE command_id = ?",
+    )
+      .bind(numbered.id)
+      .first();
+    expect(kept).toEqual({ kind: "count", says: "counted", expected: 10, found: 3, state: "open" });
+    await free();
+  });
+
+  it("that writes off more than the policy's limit waits for a person, and is then applied to the piece", async ({
+    expect,
+  }) => {
+    const sku = `ST-DEAR-${++parts}`;
+    await seedPart(sku, { price: 50_000, shelves: [{ location: "warehouse-03", bin: "Bin-1", quantity: 10 }] });
+    const ended = await sent("warehouse-03", count(sku, 3));
+    expect(ended.state).toBe("awaiting_approval");
+    const asked = await until("the manager is asked", async () => {
+      const { body } = await as("manager-north", "GET", "/api/approvals");
+      return body.data.find((step: { command?: { command_id: string } }) => step.command?.command_id === ended.id);
+    });
+    const decision = { decision: "approve", payload_hash: asked.payload_hash, reason: "seen it" };
+    expect((await as("manager-north", "POST", `/api/approvals/${asked.id}/decision`, decision)).status).toBe(200);
+    const after = await until("the count is applied", async () => {
+      const { body } = await as("warehouse-03", "GET", `/api/commands/${ended.id}`);
+      return body.state === "awaiting_approval" ? null : body;
+    });
+    expect(after).toMatchObject({ state: "applied", result: { counted: 3, difference: -7, on_hand: 3 } });
   });
 
   it("side by side with changes leaves what the last one counted, or counted plus what came after", async ({

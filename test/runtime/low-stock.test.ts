@@ -168,8 +168,11 @@ it("stays muted when what was bought arrives, and is told when a part of it is r
     sent(
       "truck-001",
       command("ReceivePurchaseOrder", {
-        ...{ device_id: "truck-001", purchase_order_id: po.id, bin: "Bin-T" },
-        ...{ lines: [{ line: 1, received, rejected }], reason: "as it came" },
+        device_id: "truck-001",
+        purchase_order_id: po.id,
+        bin: "Bin-T",
+        lines: [{ line: 1, received, rejected }],
+        reason: "as it came",
       }),
     );
   await receive(2);
