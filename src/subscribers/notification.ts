@@ -1,7 +1,7 @@
 /** Tells people: one in-app row per event and recipient, in the batch of the done bit, so none is told twice. */
 import { findCommand } from "../db/queries/commands.ts";
 import { insertNotification } from "../db/queries/notifications.ts";
-import { listKeepers, listManagers } from "../db/queries/people.ts";
+import { listKeepers, listManagers, listOperations } from "../db/queries/people.ts";
 import { findRequest } from "../db/queries/requests.ts";
 import { findWebhook } from "../db/queries/webhooks.ts";
 import { actorOfSender } from "../domain/commands.ts";
@@ -59,7 +59,7 @@ async function noticeOf(deps: ServiceDeps, { message, region }: Delivery): Promi
     case "ErrorOccurred":
       return message.data.kind === "webhook"
         ? toWebhookOwner(deps, message.data.id, errorTitle(message))
-        : { recipients: await regionManagers(deps, region), title: errorTitle(message), link: null };
+        : { recipients: await whoMendsErrors(deps, region), title: errorTitle(message), link: null };
     case "StockBelowMinimum":
       return lowStock(deps, message, region);
     case "TransferReceived":
@@ -138,6 +138,12 @@ async function toWebhookOwner(deps: ServiceDeps, webhookId: string, title: strin
 
 async function keepersOf(deps: ServiceDeps, location: string): Promise<string[]> {
   return (await listKeepers(deps.db, location)).map((person) => person.id);
+}
+
+/** What concerns no single region is operations' work. */
+async function whoMendsErrors(deps: ServiceDeps, region: string | null): Promise<string[]> {
+  if (region !== null) return regionManagers(deps, region);
+  return (await listOperations(deps.db)).map((person) => person.id);
 }
 
 async function regionManagers(deps: ServiceDeps, region: string | null): Promise<string[]> {

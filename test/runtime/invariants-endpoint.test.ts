@@ -166,6 +166,7 @@ const BREAKS: readonly (readonly [rows: readonly string[], wrong: readonly strin
   [
     [
       "1 a movement has its level: stock/S-LIVE@nowhere",
+      "1 on_hand is the sum of its movements: stock/S-LIVE@nowhere",
       "1 a bin holds what its movements brought: stock/S-LIVE@nowhere/Bin-0",
     ],
     [`${MOVEMENT} VALUES ('mov_live', 'S-LIVE', 'nowhere', 'Bin-0', 4, 'adjustment', 'test', ':now')`],
@@ -622,6 +623,11 @@ describe("the nightly run", () => {
     expect(older.length).toBe(1);
     expect(newest).toMatchObject({ broken: 1, rows: [{ subject: SHELF, expected: 0, found: 1 }] });
     expect(await told()).toBe(1);
+    const notice = await until("operations are notified", async () => {
+      const { body } = await as("ops", "GET", "/api/notifications");
+      return body.data.find(({ title }: { title: string }) => title.startsWith("INVARIANT_BROKEN"));
+    });
+    expect(notice.title).toContain(SHELF);
     const trail = await as("ops", "GET", `/api/audit?subject=invariant-report/${newest.id}`);
     expect(trail.body.data).toMatchObject([{ action: "invariants.checked", after: { broken: 1 } }]);
   });

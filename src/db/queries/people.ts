@@ -69,6 +69,15 @@ export async function listManagers(db: Database, region: string): Promise<Person
     .orderBy(people.approvalLimit, people.id);
 }
 
+/** Whoever runs the whole: operations without a region. */
+export async function listOperations(db: Database): Promise<PersonRow[]> {
+  return db
+    .select()
+    .from(people)
+    .where(and(eq(people.role, "operations"), sql`${people.region} IS NULL`))
+    .orderBy(people.id);
+}
+
 /** The keepers of a location. */
 export async function listKeepers(db: Database, location: string): Promise<PersonRow[]> {
   return db
