@@ -8,9 +8,11 @@ import type { D1Database } from "@cloudflare/workers-types";
 export async function releaseForgotten(db: D1Database): Promise<void> {
   await db.batch([
     db.prepare(
-      "UPDATE outbox SET lease_until = '', attempts = MAX(0, attempts - 1) WHERE lease_until <> '' AND done <> want",
+      "UPDATE outbox SET lease_until = '', attempts = MAX(0, attempts - 1) WHERE lease_until <> '' AND (done | dead) <> want",
     ),
-    db.prepare("UPDATE commands SET lease_until = '' WHERE lease_until <> '' AND state = 'accepted'"),
+    db.prepare(
+      "UPDATE commands SET lease_until = '', attempts = MAX(0, attempts - 1) WHERE lease_until <> '' AND state = 'accepted'",
+    ),
     // Older than any wait: the cron that `npm start` runs at once takes up the orders, and sends the uploads again.
     db.prepare("UPDATE orders SET next_wake_at = '1970-01-01T00:00:00.000Z' WHERE status IN ('Pending', 'Cancelling')"),
     db.prepare("UPDATE cloud_uploads SET updated_at = '1970-01-01T00:00:00.000Z' WHERE state = 'queued'"),

@@ -34,6 +34,10 @@ export const QUEUE_SEND_TIMEOUT_MS = 5_000;
 export const RESEND_AFTER_MS = 120_000;
 export const MAX_SENDS = 4; // the first and three more
 export const UNREADABLE_PARK_MS = MAX_SENDS * RESEND_AFTER_MS; // a deployment under way is over by then
+export const QUEUE_ATTEMPTS = 5; // the first and wrangler.toml's max_retries: a step of the ladder each
+export const DEAD_LETTERS_AT_ONCE = 500; // of one redrive: an invocation has 1,000 statements, and each has its audit row
+export const DEAD_LETTER_GROUPS_MAX = 200;
+export const DEAD_LETTER_RETRY_S = 300; // after the ladder: with the queue's 100 retries, eight hours of a database that is down
 export const OUTBOX_RETENTION_MS = 14 * 24 * 60 * 60 * 1000;
 
 // Audit: one seal every 100 rows, or when the oldest unsealed row is a minute old

@@ -78,7 +78,7 @@ export interface UnitOfWork {
   readonly writes: readonly GuardedWrite[];
   readonly audit?: readonly AuditEntry[];
   readonly events?: readonly AnyEventDraft[];
-  /** The subscriber (its bit) whose effect this batch is: a second delivery finds the bit set and changes nothing. */
+  /** The subscriber (its bit) whose effect this batch is: a second delivery finds the bit set, done or dead, and changes nothing. */
   readonly done?: DoneMark;
 }
 
@@ -134,7 +134,7 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
   }
   if (done) {
     add(sql`UPDATE outbox SET done = done | ${done.bit}
-            WHERE seq = ${done.seq} AND event_id = ${done.eventId} AND done & ${done.bit} = 0`);
+            WHERE seq = ${done.seq} AND event_id = ${done.eventId} AND (done | dead) & ${done.bit} = 0`);
     add(assertChanged(1, "DUPLICATE"));
   }
   for (const write of work.writes) {

@@ -41,6 +41,7 @@ export const RIGHTS = {
   "imports.write": ["admin"],
   "ops.read": ["operations", "admin"],
   "audit.verify": ["operations", "admin"],
+  "ops.repair": ["operations", "admin"],
   "audit.read": ["operations", "admin", "manager"],
 } as const satisfies Record<string, readonly Role[]>;
 

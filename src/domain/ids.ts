@@ -19,6 +19,7 @@ export const ID_PREFIXES = {
   webhook: "whk",
   webhookDelivery: "whd",
   invariantReport: "inv",
+  deadLetter: "dlt",
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIXES;

@@ -50,7 +50,11 @@ export interface RelayDeps {
   readonly leaseQueueRows: (leaseUntil: string, maxSends: number, limit: number) => Promise<readonly OutboxRow[]>;
   readonly sendEvents: (messages: readonly QueueMessage[]) => Promise<SendOutcome>;
   readonly releaseQueueRows: (places: readonly number[]) => Promise<void>;
-  readonly leaseCommands: (leaseUntil: string, limit: number) => Promise<readonly { readonly id: string }[]>;
+  readonly leaseCommands: (
+    leaseUntil: string,
+    maxSends: number,
+    limit: number,
+  ) => Promise<readonly { readonly id: string }[]>;
   readonly sendCommands: (ids: readonly string[]) => Promise<SendOutcome>;
   readonly releaseCommands: (ids: readonly string[]) => Promise<void>;
   readonly log: (level: "info" | "warn" | "error", event: string, facts?: Readonly<Record<string, unknown>>) => void;
@@ -137,7 +141,7 @@ async function drainQueueLane(deps: RelayDeps): Promise<number> {
 
 async function drainCommands(deps: RelayDeps): Promise<number> {
   const leaseUntil = new Date(deps.now() + RESEND_AFTER_MS).toISOString();
-  const rows = await deps.leaseCommands(leaseUntil, OUTBOX_BATCH_MESSAGES);
+  const rows = await deps.leaseCommands(leaseUntil, MAX_SENDS, OUTBOX_BATCH_MESSAGES);
   if (rows.length === 0) return 0;
   const ids = rows.map((row) => row.id);
   const outcome = await deps.sendCommands(ids);

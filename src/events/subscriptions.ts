@@ -53,6 +53,12 @@ export function queueSubscribersOf(type: MessageType): readonly QueueSubscriber[
   return isEventType(type) ? [...fixed, "webhooks"] : fixed;
 }
 
+/** The queue subscribers of a bit set. */
+export function queueSubscribersIn(bits: number): readonly QueueSubscriber[] {
+  const names = Object.keys(SUBSCRIBER_BITS) as Subscriber[];
+  return names.filter((name): name is QueueSubscriber => name !== "hub" && (bits & SUBSCRIBER_BITS[name]) !== 0);
+}
+
 /** The bit set of the subscribers that every message of a type has. */
 export function wantOf(type: MessageType): number {
   const queue = (QUEUE_SUBSCRIPTIONS[type] ?? []).reduce((bits, name) => bits | SUBSCRIBER_BITS[name], 0);

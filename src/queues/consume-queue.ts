@@ -3,6 +3,7 @@ import type { Lifetime } from "../container.ts";
 import type { Env } from "../env.ts";
 import { consumeCloudUploads } from "./cloud-uploads.ts";
 import { consumeCommands } from "./commands.ts";
+import { consumeDeadLetters } from "./dead-letters.ts";
 import { consumeEvents } from "./events.ts";
 import { consumeUploads } from "./uploads.ts";
 import { consumeWebhooks } from "./webhooks.ts";
@@ -13,6 +14,7 @@ const CONSUMERS: Readonly<Record<string, (batch: MessageBatch, env: Env, lifetim
   uploads: consumeUploads,
   "cloud-uploads": consumeCloudUploads,
   webhooks: consumeWebhooks,
+  "dead-letters": consumeDeadLetters,
 };
 
 export async function consumeQueue(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {

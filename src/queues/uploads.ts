@@ -8,9 +8,9 @@ import { createContainer, type Lifetime } from "../container.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
 import { registerKeptUpload } from "../wiring/uploads.ts";
-import { consumeEach } from "./consume.ts";
+import { consumeEach, readingAs } from "./consume.ts";
 
-const notificationSchema = z.object({
+export const uploadMessage = z.object({
   action: z.enum(["PutObject", "CopyObject", "CompleteMultipartUpload"]),
   bucket: z.string(),
   object: z.object({ key: z.string().min(1), size: z.int().nonnegative(), eTag: z.string() }),
@@ -19,11 +19,10 @@ const notificationSchema = z.object({
 
 export async function consumeUploads(batch: MessageBatch, env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
-  await consumeEach(batch, async (message) => {
-    const parsed = notificationSchema.safeParse(message.body);
-    if (!parsed.success) return;
-    const { key } = parsed.data.object;
+  const handle = readingAs(uploadMessage, batch.queue, container, async (body) => {
+    const { key } = body.object;
     const registered = await registerKeptUpload(container, key);
     if (!registered.ok) log("warn", "upload.refused", { key, code: registered.code, reason: registered.reason });
   });
+  await consumeEach(batch, handle);
 }

@@ -9,6 +9,8 @@ import { registerApprovals } from "./approvals.ts";
 import { registerAudit } from "./audit.ts";
 import { registerAuth } from "./auth.ts";
 import { registerCommands } from "./commands.ts";
+import { registerDeadLetterDecisions } from "./dead-letter-decisions.ts";
+import { registerDeadLetters } from "./dead-letters.ts";
 import { registerDevices } from "./devices.ts";
 import { registerDiscrepancies } from "./discrepancies.ts";
 import { registerDocs } from "./docs.ts";
@@ -87,6 +89,8 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerOps(app);
   registerInvariants(app);
   registerAudit(app);
+  registerDeadLetters(app);
+  registerDeadLetterDecisions(app);
   registerDocs(app);
   registerPage(app);
 

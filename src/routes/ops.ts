@@ -38,8 +38,14 @@ const outbox = createRoute({
   middleware: [requires("ops.read")] as const,
   responses: {
     200: json(
-      z.object({ open: z.int(), parked: z.int(), timers: z.int(), oldest_open_at: z.string().nullable() }),
-      "Events on their way, parked ones, timers that aren't due",
+      z.object({
+        open: z.int(),
+        parked: z.int(),
+        timers: z.int(),
+        dead_letters: z.int(),
+        oldest_open_at: z.string().nullable(),
+      }),
+      "Events on their way, parked ones, timers that aren't due; dead letters that wait for a decision",
     ),
     ...problems("UNAUTHENTICATED", "FORBIDDEN"),
   },

@@ -174,5 +174,5 @@ async function lastNumberOf(deps: ServiceDeps, checked: readonly Checked[], answ
 
 function acceptedRow(row: NewCommand): CommandRow {
   const open = { state: "accepted", reason: null, result: null, leaseUntil: "", attempts: 0 } as const;
-  return { ...row, ...open, finishedAt: null, approval: null };
+  return { ...row, ...open, finishedAt: null, approval: null, failure: null };
 }

@@ -1,18 +1,18 @@
 /**
- * What hangs on the relay's alarm besides draining: parking what was sent in vain, deleting what is long done, the second
- * drop of cached parts, sealing the audit. Every job is small, safe to repeat, and its failure stops no other.
+ * What hangs on the relay's alarm besides draining: parking what was sent in vain (a command dies), deleting what is long
+ * done, the second drop of cached parts, sealing the audit. Every job is small, safe to repeat, and its failure stops no other.
  */
 import { ANSWER_RETENTION_MS, MAX_SENDS, OUTBOX_RETENTION_MS, WEBHOOK_RETENTION_MS } from "../config.ts";
-import type { Database } from "../db/database.ts";
 import { deleteOldAnswers } from "../db/queries/inbox.ts";
-import { deleteFinished, exhaustedRows, type Share } from "../db/queries/outbox.ts";
+import { deleteFinished, exhaustedCommands, exhaustedRows, type Share } from "../db/queries/outbox.ts";
 import { deleteOldDeliveries } from "../db/queries/webhook-deliveries.ts";
 import { messageOf } from "../domain/errors.ts";
 import { HUB_BIT } from "../events/subscriptions.ts";
-import { parkEvent, type ParkingDeps } from "./parking.ts";
+import { buryCommand } from "./burials.ts";
+import type { ServiceDeps } from "./deps.ts";
+import { parkEvent } from "./parking.ts";
 
-export interface HousekeepingDeps extends ParkingDeps {
-  readonly db: Database;
+export interface HousekeepingDeps extends ServiceDeps {
   /** Seals what is due of the audit. */
   readonly seal: () => Promise<void>;
   readonly log: (level: "error", event: string, facts: Readonly<Record<string, unknown>>) => void;
@@ -34,6 +34,7 @@ export async function keepHouse(deps: HousekeepingDeps, share: Share, more: read
   ];
   const jobs: readonly Job[] = [
     ["parking", () => parkExhausted(deps, share)],
+    ["lost commands", () => buryExhausted(deps, share)],
     ...more,
     ...(share.shard === 0 ? forAll : []),
   ];
@@ -50,5 +51,14 @@ async function parkExhausted(deps: HousekeepingDeps, share: Share): Promise<void
   const nowIso = new Date(deps.clock.now()).toISOString();
   for (const row of await exhaustedRows(deps.db, { share, hubBit: HUB_BIT, nowIso, maxSends: MAX_SENDS })) {
     await parkEvent(deps, row, `sent ${row.attempts} times, never finished by its subscribers`);
+  }
+}
+
+/** A command that the queue never brings: dead like one that fails each time, never given up in silence. */
+async function buryExhausted(deps: HousekeepingDeps, share: Share): Promise<void> {
+  const nowIso = new Date(deps.clock.now()).toISOString();
+  for (const { id, attempts } of await exhaustedCommands(deps.db, { share, nowIso, maxSends: MAX_SENDS })) {
+    const error = `sent ${attempts} times, never finished by its consumer`;
+    await buryCommand(deps, { commandId: id, messageId: `relay at ${nowIso}`, error });
   }
 }

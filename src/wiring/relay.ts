@@ -47,7 +47,8 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
     sendEvents: (messages) =>
       boundedSend(container, () => env.EVENTS_QUEUE.sendBatch(messages.map((body) => ({ body })))),
     releaseQueueRows: (places) => releaseQueueRows(db, places),
-    leaseCommands: (leaseUntil, limit) => leaseCommands(db, { share, nowIso: nowIso(), leaseUntil, limit }),
+    leaseCommands: (leaseUntil, maxSends, limit) =>
+      leaseCommands(db, { share, nowIso: nowIso(), leaseUntil, maxSends, limit }),
     sendCommands: (ids) =>
       boundedSend(container, () => env.COMMANDS_QUEUE.sendBatch(ids.map((command_id) => ({ body: { command_id } })))),
     releaseCommands: (ids) => releaseCommands(db, ids),

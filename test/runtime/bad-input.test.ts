@@ -77,6 +77,8 @@ const WRITES = [
     path: "/api/approvals/stp_none/decision",
     body: { decision: "approve", payload_hash: "0".repeat(64), reason: "x" },
   },
+  { who: "ops", path: "/api/dead-letters/stp_none/discard", body: { reason: "x" } },
+  { who: "ops", path: "/api/dead-letters/stp_none/edit", body: { event: {} } },
   {
     who: "ops",
     path: "/api/discrepancies/stp_none/resolve",

@@ -3,6 +3,7 @@ import { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { beforeAll, it } from "vitest";
 import * as audit from "../../src/db/schema/audit.ts";
 import * as catalogue from "../../src/db/schema/catalogue.ts";
+import * as deadLetters from "../../src/db/schema/dead-letters.ts";
 import * as messaging from "../../src/db/schema/messaging.ts";
 import * as orders from "../../src/db/schema/orders.ts";
 import * as requests from "../../src/db/schema/requests.ts";
@@ -12,7 +13,7 @@ import { env, startWorld } from "../support/harness.ts";
 
 beforeAll(startWorld);
 
-const tables = [audit, catalogue, messaging, orders, requests, stock, webhooks]
+const tables = [audit, catalogue, deadLetters, messaging, orders, requests, stock, webhooks]
   .flatMap((group) => Object.values(group))
   .filter((table) => is(table, SQLiteTable));
 

@@ -140,7 +140,7 @@ export async function approveAll(requestId: string, decision: "approve" | "rejec
 export async function quiet(): Promise<void> {
   await until("the outbox is empty", async () => {
     const row = await env.DB.prepare(
-      "SELECT COUNT(*) AS n FROM outbox WHERE done <> want AND parked_at IS NULL AND not_before <= ?",
+      "SELECT COUNT(*) AS n FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL AND not_before <= ?",
     )
       .bind(new Date().toISOString())
       .first<number>("n");

@@ -42,9 +42,13 @@ export async function runCron(options: { readonly cron?: string; readonly schedu
   await waitOnExecutionContext(ctx);
 }
 
-/** Hands messages to the consumer of a queue, as the platform does. Returns which were acknowledged. */
-export async function deliverMessages(queue: string, bodies: readonly unknown[]): Promise<readonly string[]> {
-  const messages = bodies.map((body, at) => ({ id: `m-${at}`, timestamp: new Date(), attempts: 1, body }));
+/** Hands messages to the consumer of a queue, as the platform does. Returns which were acknowledged: `{name}-{place}`. */
+export async function deliverMessages(
+  queue: string,
+  bodies: readonly unknown[],
+  name = "m",
+): Promise<readonly string[]> {
+  const messages = bodies.map((body, at) => ({ id: `${name}-${at}`, timestamp: new Date(), attempts: 1, body }));
   const batch = createMessageBatch(queue, messages);
   const ctx = createExecutionContext();
   await worker.queue(batch, env, ctx);

@@ -187,7 +187,7 @@ export async function settled(): Promise<void> {
   const relay = env.RELAY.get(env.RELAY.idFromName("relay:0"));
   await until("everything due is done", async () => {
     const open = await env.DB.prepare(
-      "SELECT COUNT(*) AS n FROM outbox WHERE done <> want AND parked_at IS NULL AND not_before <= ?",
+      "SELECT COUNT(*) AS n FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL AND not_before <= ?",
     )
       .bind(new Date(testClock.now()).toISOString())
       .first<number>("n");

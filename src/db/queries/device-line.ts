@@ -47,9 +47,9 @@ export async function findLastNumber(db: Database, sender: string): Promise<numb
   return row?.last ?? 0;
 }
 
-/** Not before: the relay sends the command again then. */
+/** Not before: the relay sends the command again then. The queue has brought it, so none of its sends was lost. */
 export function holdCommand(id: string, untilIso: string): GuardedWrite {
   return {
-    statement: sql`UPDATE commands SET lease_until = ${untilIso} WHERE id = ${id} AND state = 'accepted'`,
+    statement: sql`UPDATE commands SET lease_until = ${untilIso}, attempts = 0 WHERE id = ${id} AND state = 'accepted'`,
   };
 }

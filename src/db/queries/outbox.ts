@@ -35,7 +35,7 @@ export function openHubRows(db: Database, share: Share, hubBit: number, nowIso: 
       SELECT seq, event_id, type, subject, region, event, attempts, created_at,
         ROW_NUMBER() OVER (PARTITION BY region ORDER BY seq) AS nth FROM outbox AS o INDEXED BY outbox_open
       WHERE ${served(share)} AND not_before <= ${nowIso}
-        AND done <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0
+        AND (done | dead) <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0
         AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked WHERE p.subject = o.subject AND p.parked_at IS NOT NULL
           AND p.seq < o.seq AND p.want & ~p.done & ${hubBit} <> 0))
     WHERE nth <= ${limit} ORDER BY seq`);
@@ -66,8 +66,8 @@ export function leaseQueueRows(
     WHERE seq IN (
       SELECT seq FROM outbox INDEXED BY outbox_open
       WHERE ${served(q.share)} AND not_before <= ${q.nowIso}
-        AND done <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
-        AND want & ~done & ~${q.hubBit} <> 0
+        AND (done | dead) <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
+        AND want & ~(done | dead) & ~${q.hubBit} <> 0
       ORDER BY seq LIMIT ${q.limit})
     RETURNING seq, event_id, type, subject, region, event, attempts`);
 }
@@ -83,15 +83,15 @@ export function exhaustedRows(db: Database, q: { share: Share; hubBit: number; n
   return db.all<OpenEvent>(sql`
     SELECT seq, event_id, type, subject, region, event, attempts FROM outbox INDEXED BY outbox_open
     WHERE ${served(q.share)} AND not_before <= ${q.nowIso}
-      AND done <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
-      AND want & ~done & ~${q.hubBit} <> 0
+      AND (done | dead) <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
+      AND want & ~(done | dead) & ~${q.hubBit} <> 0
     LIMIT 50`);
 }
 
 export function parkRow(row: Pick<OpenEvent, "seq" | "event_id">, nowIso: string, error: string): GuardedWrite {
   return {
     statement: sql`UPDATE outbox SET parked_at = ${nowIso}, error = ${error}
-      WHERE seq = ${row.seq} AND event_id = ${row.event_id} AND done <> want AND parked_at IS NULL`,
+      WHERE seq = ${row.seq} AND event_id = ${row.event_id} AND (done | dead) <> want AND parked_at IS NULL`,
     expect: { rows: 1, otherwise: "DUPLICATE" },
   };
 }
@@ -102,20 +102,31 @@ export interface LeasedCommand {
 }
 
 /** The command row is its own outbox: accepted and not finished means that it must be (re)sent. */
-export function leaseCommands(db: Database, q: { share: Share; nowIso: string; leaseUntil: string; limit: number }) {
+export function leaseCommands(
+  db: Database,
+  q: { share: Share; nowIso: string; leaseUntil: string; maxSends: number; limit: number },
+) {
   return db.all<LeasedCommand>(sql`
     UPDATE commands SET lease_until = ${q.leaseUntil}, attempts = attempts + 1
     WHERE id IN (
       SELECT id FROM commands INDEXED BY commands_open
       WHERE state = 'accepted' AND ${served(q.share)}
-        AND lease_until <= ${q.nowIso}
+        AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
       ORDER BY id LIMIT ${q.limit})
     RETURNING id, attempts`);
 }
 
+/** A send that surely failed isn't counted. */
 export async function releaseCommands(db: Database, ids: readonly string[]): Promise<void> {
-  await db.run(sql`UPDATE commands SET lease_until = '' WHERE state = 'accepted'
+  await db.run(sql`UPDATE commands SET lease_until = '', attempts = attempts - 1 WHERE state = 'accepted' AND attempts > 0
     AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`);
+}
+
+/** Commands sent `maxSends` times whose last lease ran out: the queue loses them each time. */
+export function exhaustedCommands(db: Database, q: { share: Share; nowIso: string; maxSends: number }) {
+  return db.all<LeasedCommand>(sql`SELECT id, attempts FROM commands INDEXED BY commands_open
+    WHERE state = 'accepted' AND ${served(q.share)}
+      AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends} LIMIT 50`);
 }
 
 export interface DeliveryState {
@@ -124,13 +135,19 @@ export interface DeliveryState {
   readonly event_id: string;
   readonly want: number;
   readonly done: number;
+  readonly dead: number;
   readonly event: string;
+  /** JSON, by subscriber: the event as a person edited its dead letter. Null: nobody did. */
+  readonly edited: string | null;
 }
 
 /** What is still wanted of the events at these places of the log; a row that is gone was finished and aged out. */
 export function deliveryStates(db: Database, places: readonly number[]) {
-  return db.all<DeliveryState>(sql`SELECT seq, event_id, region, want, done, event FROM outbox
-    WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(places)}))`);
+  return db.all<DeliveryState>(sql`SELECT seq, event_id, region, want, done, dead, event,
+      (SELECT json_group_object(l.subscriber, json(l.edited) ORDER BY l.id) FROM dead_letters AS l
+        WHERE l.event_seq = outbox.seq AND l.event_id = outbox.event_id AND l.edited IS NOT NULL AND l.state = 'redriven'
+        HAVING COUNT(*) > 0) AS edited
+    FROM outbox WHERE seq IN (SELECT value FROM json_each(${JSON.stringify(places)}))`);
 }
 
 /**
@@ -146,7 +163,8 @@ export async function deleteFinished(db: Database, beforeIso: string): Promise<v
   await db.run(sql`DELETE FROM outbox WHERE seq IN (
     SELECT seq FROM (SELECT seq, want, done, created_at FROM outbox ORDER BY seq
       LIMIT 500 + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_parked WHERE parked_at IS NOT NULL)
-                + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_open WHERE done <> want AND parked_at IS NULL))
+                + (SELECT COUNT(*) FROM dead_letters WHERE state = 'open')
+                + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_open WHERE (done | dead) <> want AND parked_at IS NULL))
     WHERE done = want AND created_at < ${beforeIso} AND seq < (SELECT MAX(seq) FROM outbox))`);
 }
 
@@ -180,15 +198,16 @@ export interface OutboxSummary {
   readonly open: number;
   readonly parked: number;
   readonly timers: number;
+  readonly dead_letters: number;
   readonly oldest_open_at: string | null;
 }
 
 export async function summariseOutbox(db: Database, nowIso: string): Promise<OutboxSummary> {
-  const row = await db.get<OutboxSummary>(sql`SELECT
-      COUNT(*) FILTER (WHERE parked_at IS NULL AND not_before <= ${nowIso}) AS open,
-      COUNT(*) FILTER (WHERE parked_at IS NOT NULL) AS parked,
-      COUNT(*) FILTER (WHERE parked_at IS NULL AND not_before > ${nowIso}) AS timers,
-      MIN(created_at) FILTER (WHERE parked_at IS NULL AND not_before <= ${nowIso}) AS oldest_open_at
-    FROM outbox WHERE done <> want`);
-  return row;
+  return db.get<OutboxSummary>(sql`SELECT
+      COUNT(*) FILTER (WHERE not_before <= ${nowIso}) AS open,
+      COUNT(*) FILTER (WHERE not_before > ${nowIso}) AS timers,
+      MIN(created_at) FILTER (WHERE not_before <= ${nowIso}) AS oldest_open_at,
+      (SELECT COUNT(*) FROM outbox INDEXED BY outbox_parked WHERE parked_at IS NOT NULL AND (done | dead) <> want) AS parked,
+      (SELECT COUNT(*) FROM dead_letters WHERE state = 'open') AS dead_letters
+    FROM outbox INDEXED BY outbox_open WHERE (done | dead) <> want AND parked_at IS NULL`);
 }

@@ -21,6 +21,7 @@ export const commands = sqliteTable("commands", {
   deviceTime: text("device_time"),
   seenVersion: integer("seen_version"),
   approval: text("approval"),
+  failure: text("failure"),
 });
 
 export const inbox = sqliteTable(
@@ -50,8 +51,10 @@ export const outbox = sqliteTable("outbox", {
   attempts: integer("attempts").notNull().default(0),
   want: integer("want").notNull(),
   done: integer("done").notNull().default(0),
+  dead: integer("dead").notNull().default(0),
   parkedAt: text("parked_at"),
   error: text("error"),
+  failures: text("failures"),
 });
 
 export const audit = sqliteTable("audit", {

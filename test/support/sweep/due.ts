@@ -9,7 +9,7 @@ export async function dueInTables(db: D1Database): Promise<number | null> {
     .prepare(
       `SELECT MIN(at) FROM (
          SELECT CASE WHEN want & ~done & ${HUB_BIT} <> 0 THEN not_before ELSE MAX(not_before, lease_until) END AS at
-         FROM outbox WHERE done <> want AND parked_at IS NULL
+         FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL
          UNION ALL SELECT lease_until FROM commands WHERE state = 'accepted'
          UNION ALL SELECT next_wake_at FROM orders WHERE ?1 AND status IN ('Pending', 'Cancelling'))
        WHERE at = '' OR at GLOB '2*'`,
