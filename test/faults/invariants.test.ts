@@ -78,6 +78,8 @@ const PURCHASE =
   "INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, status, total, currency, created_at, updated_at)";
 const COMMAND =
   "INSERT INTO commands(id, bucket, type, data, sender, region, state, traceparent, lease_until, created_at)";
+const LETTER =
+  "INSERT INTO dead_letters(id, kind, queue, key, event_seq, event_id, bit, command_id, body, error, fingerprint, attempts, message_id, state, first_at, last_at, closed_at, reason)";
 const TRAIL = "INSERT INTO audit(at, actor, actor_kind, action, subject, trace)";
 const MOVEMENT = "INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at)";
 const HOOK = `INSERT INTO webhooks(id, owner, url, types, secret, state, created_at, updated_at)
@@ -182,9 +184,31 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     ["DELETE FROM stock_movements WHERE id = 'mov_bite'"],
   ],
   [
-    "3 every due event has taken effect at each subscriber, or is parked",
+    "3 every due event has taken effect at each subscriber, is parked, or has a dead letter",
     [`UPDATE outbox SET done = 0, lease_until = '${NEVER}' WHERE type = 'OrderPlaced' AND subject = 'order/:done'`],
     ["UPDATE outbox SET done = want, lease_until = '' WHERE type = 'OrderPlaced' AND subject = 'order/:done'"],
+  ],
+  [
+    "3 a subscriber is done with an event or dead, not both",
+    ["UPDATE outbox SET dead = 4 WHERE type = 'OrderPlaced' AND subject = 'order/:done'"],
+    ["UPDATE outbox SET dead = 0 WHERE type = 'OrderPlaced' AND subject = 'order/:done'"],
+  ],
+  [
+    "3 for each dead subscriber there is one open letter, and for nobody else",
+    ["UPDATE outbox SET done = done & ~4, dead = 4 WHERE type = 'OrderPlaced' AND subject = 'order/:done'"],
+    ["UPDATE outbox SET done = want, dead = 0 WHERE type = 'OrderPlaced' AND subject = 'order/:done'"],
+  ],
+  [
+    "3 what was discarded counts as done",
+    [
+      `${LETTER} SELECT 'dlt_bite', 'event', 'events', 'k', seq, event_id, 4, NULL, '{}', 'x', 'x', 5, 'm', 'discarded', '', '', '', 'x'
+        FROM outbox WHERE type = 'OrderPlaced' AND subject = 'order/:done'`,
+      "UPDATE outbox SET done = done & ~4 WHERE type = 'OrderPlaced' AND subject = 'order/:done'",
+    ],
+    [
+      "DELETE FROM dead_letters WHERE id = 'dlt_bite'",
+      "UPDATE outbox SET done = want WHERE type = 'OrderPlaced' AND subject = 'order/:done'",
+    ],
   ],
   [
     "3 nobody marks an event that they weren't to have",
@@ -223,6 +247,11 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
   [
     "4 every accepted command ends",
     [`${COMMAND} VALUES ('cmd_bite', 0, 'UpdatePart', '{}', 'person:ops', 'north', 'accepted', 'x', '${NEVER}', '')`],
+    ["DELETE FROM commands WHERE id = 'cmd_bite'"],
+  ],
+  [
+    "4 a dead command has its letter, and an open letter its dead command",
+    [`${COMMAND} VALUES ('cmd_bite', 0, 'UpdatePart', '{}', 'person:ops', 'north', 'dead', 'x', '', '')`],
     ["DELETE FROM commands WHERE id = 'cmd_bite'"],
   ],
   [
@@ -383,6 +412,13 @@ const BREAKS: readonly (readonly [rule: string, wrong: readonly string[], right:
     "6 an order is placed once in the trail",
     [`${TRAIL} VALUES ('', 'x', 'person', 'order.placed', 'order/:gone', '')`],
     ["DELETE FROM audit WHERE at = ''"],
+  ],
+  [
+    "6 one audit row for each state of a dead letter",
+    [
+      `${LETTER} VALUES ('dlt_bite', 'message', 'uploads', 'k', NULL, NULL, NULL, NULL, '{}', 'x', 'x', 5, 'm', 'redriven', '', '', '', NULL)`,
+    ],
+    ["DELETE FROM dead_letters WHERE id = 'dlt_bite'"],
   ],
   [
     "6 one audit row for each ballot",

@@ -176,9 +176,9 @@ const ORDERS: readonly Check[] = [
 
 const EVENTS: readonly Check[] = [
   {
-    rule: "3 every due event has taken effect at each subscriber, or is parked",
+    rule: "3 every due event has taken effect at each subscriber, is parked, or has a dead letter",
     sql: `SELECT type || ' of ' || subject || ': want ' || want || ', done ' || done AS what FROM outbox
-      WHERE not_before <= ?1 AND parked_at IS NULL AND done <> want`,
+      WHERE not_before <= ?1 AND parked_at IS NULL AND (done | dead) <> want`,
     whenFinished: true,
   },
   {
@@ -187,6 +187,26 @@ const EVENTS: readonly Check[] = [
       FROM webhook_deliveries d LEFT JOIN webhook_attempts a ON a.delivery_id = d.id GROUP BY d.id
       HAVING COUNT(a.attempt) <> d.attempts OR COALESCE(MAX(a.attempt), 0) <> d.attempts
         OR (d.state = 'delivered' AND MAX(a.attempt) FILTER (WHERE a.error IS NULL) IS NOT d.attempts)`,
+  },
+  {
+    rule: "3 a subscriber is done with an event or dead, not both",
+    sql: `SELECT type || ' of ' || subject || ': done ' || done || ', dead ' || dead AS what FROM outbox
+      WHERE done & dead <> 0 OR dead & ~want <> 0`,
+  },
+  {
+    rule: "3 for each dead subscriber there is one open letter, and for nobody else",
+    sql: `SELECT COALESCE(o.event_id, l.event_id) || ': dead ' || COALESCE(o.dead, 0) || ', open letters ' || COALESCE(l.bits, 0) AS what
+      FROM (SELECT seq, event_id, dead FROM outbox WHERE dead <> 0) o
+      FULL JOIN (SELECT event_seq, event_id, SUM(bit) AS bits FROM dead_letters
+                 WHERE kind = 'event' AND state = 'open' GROUP BY event_seq, event_id) l
+        ON l.event_seq = o.seq AND l.event_id = o.event_id
+      WHERE o.dead IS NOT l.bits`,
+  },
+  {
+    rule: "3 what was discarded counts as done",
+    sql: `SELECT l.id || ' of ' || l.event_id AS what FROM dead_letters l
+      JOIN outbox o ON o.seq = l.event_seq AND o.event_id = l.event_id
+      WHERE l.state = 'discarded' AND o.done & l.bit = 0`,
   },
   {
     rule: "3 nobody marks an event that they weren't to have",
@@ -199,6 +219,13 @@ const ENDS: readonly Check[] = [
     rule: "4 every accepted command ends",
     sql: `SELECT id || ' is ' || state AS what FROM commands WHERE state NOT IN ('applied', 'rejected', 'awaiting_approval', 'dead')`,
     whenFinished: true,
+  },
+  {
+    rule: "4 a dead command has its letter, and an open letter its dead command",
+    sql: `SELECT c.id AS what FROM commands c WHERE c.state = 'dead' AND NOT EXISTS (
+        SELECT 1 FROM dead_letters l WHERE l.command_id = c.id AND l.state IN ('open', 'discarded'))
+      UNION ALL SELECT l.id FROM dead_letters l LEFT JOIN commands c ON c.id = l.command_id
+      WHERE l.kind = 'command' AND l.state = 'open' AND c.state IS NOT 'dead'`,
   },
   {
     rule: "4 an applied inventory command has one effect, a rejected one none",
@@ -365,6 +392,14 @@ const TRAIL: readonly Check[] = [
       JOIN (SELECT o.id, COUNT(t.event_id) AS n FROM orders o LEFT JOIN outbox t ON t.subject = 'order/' || o.id
             AND t.type = 'OrderEnded' GROUP BY o.id) e ON e.id = o.id
       WHERE a.n <> (o.status IN (${ENDED})) OR e.n <> (o.status IN (${ENDED}))`,
+  },
+  {
+    rule: "6 one audit row for each state of a dead letter",
+    sql: `SELECT l.id || ' is ' || l.state || ', in the trail ' || COALESCE(GROUP_CONCAT(a.action), 'nothing') AS what
+      FROM dead_letters l LEFT JOIN audit a ON a.subject = 'dead_letter/' || l.id
+        AND a.action IN ('dead_letter.opened', 'dead_letter.redriven', 'dead_letter.discarded')
+      GROUP BY l.id HAVING SUM(a.action = 'dead_letter.opened') IS NOT 1
+        OR COUNT(a.seq) <> 1 + (l.state <> 'open') OR SUM(a.action = 'dead_letter.' || l.state) IS NOT (l.state <> 'open')`,
   },
   {
     rule: "6 one audit row for each ballot",
