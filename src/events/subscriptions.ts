@@ -47,13 +47,7 @@ const QUEUE_SUBSCRIPTIONS: Readonly<Partial<Record<MessageType, readonly QueueSu
   WebhookDue: ["webhook-sender"],
 };
 
-/** The queue subscribers that a type can have, in the order in which the consumer runs them. */
-export function queueSubscribersOf(type: MessageType): readonly QueueSubscriber[] {
-  const fixed = QUEUE_SUBSCRIPTIONS[type] ?? [];
-  return isEventType(type) ? [...fixed, "webhooks"] : fixed;
-}
-
-/** The queue subscribers of a bit set. */
+/** The queue subscribers of a bit set, in the order in which the consumer runs them. */
 export function queueSubscribersIn(bits: number): readonly QueueSubscriber[] {
   const names = Object.keys(SUBSCRIBER_BITS) as Subscriber[];
   return names.filter((name): name is QueueSubscriber => name !== "hub" && (bits & SUBSCRIBER_BITS[name]) !== 0);

@@ -11,7 +11,8 @@ import {
   listRedrivable,
   type DeadLetterRow,
 } from "../db/queries/dead-letters.ts";
-import { bucketOf, type AuditEntry } from "../db/unit-of-work.ts";
+import { bucketOf } from "../db/outbox-rows.ts";
+import type { AuditEntry } from "../db/unit-of-work.ts";
 import { DEAD_LETTERS_AT_ONCE } from "../config.ts";
 import { changedIdentity, UNKNOWN_QUEUE } from "../domain/dead-letter.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";

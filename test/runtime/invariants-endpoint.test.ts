@@ -214,11 +214,16 @@ const BREAKS: readonly (readonly [rows: readonly string[], wrong: readonly strin
     ["DELETE FROM transfers WHERE id = 'trf_live'"],
   ],
   [
-    ["3 a due event takes effect at each subscriber, or is parked: event/:placed"],
+    ["3 a due event takes effect at each subscriber, is parked, or has a dead letter: event/:placed"],
     [
       `UPDATE outbox SET done = want & ~4, created_at = '${LONG_AGO}', lease_until = ':soon' WHERE event_id = ':placed'`,
     ],
     ["UPDATE outbox SET done = want, created_at = event ->> '$.time', lease_until = '' WHERE event_id = ':placed'"],
+  ],
+  [
+    ["3 a dead subscriber has its open letter, and isn't done: event/:placed"],
+    ["UPDATE outbox SET done = want & ~4, dead = 4 WHERE event_id = ':placed'"],
+    ["UPDATE outbox SET done = want, dead = 0 WHERE event_id = ':placed'"],
   ],
   [
     ["3 nobody marks an event that they weren't to have: event/:placed"],

@@ -45,11 +45,17 @@ export function inRange(column: string, prefix = ""): string {
     : `${column} > '${prefix}' || ${after} AND ${column} <= '${prefix}' || ${upTo}`;
 }
 
-/** Events and timers that will still come: `open_events(type, subject, step_id, delivery_id, left)`, `left` the subscribers' bits. */
+/**
+ * Events and timers that will still come, by themselves or by a person who decides on a dead letter: `open_events(type,
+ * subject, step_id, delivery_id, left)`, `left` the subscribers' bits.
+ */
 export const OPEN_EVENTS = `open_events AS MATERIALIZED (
   SELECT type, subject, event ->> '$.data.step_id' AS step_id, event ->> '$.data.delivery_id' AS delivery_id,
     want & ~done AS left
-  FROM outbox WHERE done <> want AND parked_at IS NULL)`;
+  FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL
+  UNION ALL
+  SELECT o.type, o.subject, o.event ->> '$.data.step_id', o.event ->> '$.data.delivery_id', l.bit FROM dead_letters l
+  JOIN outbox o ON o.seq = l.event_seq AND o.event_id = l.event_id WHERE l.state = 'open')`;
 
 /** Subjects of events that will still move a request on. */
 export const MOVERS = `(SELECT subject FROM open_events WHERE left & ${moverBit} <> 0)`;

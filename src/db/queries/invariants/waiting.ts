@@ -8,13 +8,22 @@ export const OUTBOX_RULES: readonly Rule[] = [
     sql: `SELECT 'event/' || event_id AS subject, type || ' of ' || subject AS detail, want AS expected, done AS found
       FROM outbox WHERE ${inRange("seq")} AND done & ~want <> 0`,
   },
+  {
+    rule: "3 a dead subscriber has its open letter, and isn't done",
+    sql: `SELECT 'event/' || o.event_id AS subject, o.type || ' of ' || o.subject AS detail, o.dead AS expected,
+        COALESCE(l.bits, 0) AS found
+      FROM outbox o
+      LEFT JOIN (SELECT event_seq, event_id, SUM(bit) AS bits FROM dead_letters WHERE state = 'open' AND kind = 'event'
+                 GROUP BY event_seq, event_id) l ON l.event_seq = o.seq AND l.event_id = o.event_id
+      WHERE ${inRange("o.seq")} AND (o.dead IS NOT COALESCE(l.bits, 0) OR o.done & o.dead <> 0)`,
+  },
 ];
 
 export const WAITING_RULES: readonly Rule[] = [
   {
-    rule: "3 a due event takes effect at each subscriber, or is parked",
+    rule: "3 a due event takes effect at each subscriber, is parked, or has a dead letter",
     sql: `SELECT 'event/' || event_id AS subject, type || ' of ' || subject AS detail, want AS expected, done AS found
-      FROM outbox WHERE done <> want AND parked_at IS NULL AND MAX(not_before, created_at) <= ${stuck}`,
+      FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL AND MAX(not_before, created_at) <= ${stuck}`,
   },
   {
     rule: "4 an accepted command ends",
@@ -40,7 +49,7 @@ export const WAITING_RULES: readonly Rule[] = [
   {
     rule: "5 a lease ends",
     sql: `SELECT 'event/' || event_id AS subject, 'lease' AS detail, ${leaseEnd} AS expected, lease_until AS found
-      FROM outbox WHERE done <> want AND parked_at IS NULL AND lease_until > ${leaseEnd}
+      FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL AND lease_until > ${leaseEnd}
       UNION ALL
       SELECT 'command/' || id, 'lease', ${leaseEnd}, lease_until FROM commands
       WHERE state = 'accepted' AND lease_until > ${leaseEnd}`,
