@@ -13,7 +13,7 @@ describe("the fingerprint's error text", () => {
     ["quoted values", `no part "PUMP" at 'the shelf' in \`bin\``, `no part "a hose" at 'home' in \`x\``],
     ["SKUs and bins", "PUMP-001 isn't in Bin-A-12", "HOSE-001 isn't in Bin-O-01"],
     ["line breaks and spaces", "it broke\n   twice", "it broke twice"],
-  ])("is the same whatever the %s", ([, one, other], { expect }) => {
+  ] as const)("is the same whatever the %s", ([, one, other], { expect }) => {
     expect(normaliseError(one)).toBe(normaliseError(other));
   });
 
@@ -22,7 +22,7 @@ describe("the fingerprint's error text", () => {
     ["SUPPLIER_DOWN: try later", "SUPPLIER_GONE: try later"],
     ["D1_ERROR: no such table", "R2_ERROR: no such table"],
     ["it isn't here", "it isn't there"],
-  ])("differs where the cause differs: %s / %s", ([one, other], { expect }) => {
+  ] as const)("differs where the cause differs: %s / %s", ([one, other], { expect }) => {
     expect(normaliseError(one)).not.toBe(normaliseError(other));
   });
 
