@@ -265,7 +265,9 @@ describe("the queue lane", () => {
     await quiet();
   });
 
-  it("parks in sight, after four sends in vain, what no subscriber finishes; the others go on", async ({ expect }) => {
+  it("scenario 11: parks in sight, after four sends in vain, what no subscriber finishes; the others go on", async ({
+    expect,
+  }) => {
     const [socket, ops] = [
       await openSocket("truck-001"),
       await openSocket("ops", { query: "?region=north", hello: { device_type: "person", topics: ["all"] } }),
