@@ -2,7 +2,7 @@
 import { beforeAll, it } from "vitest";
 import { env, quiet, startWorld } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
-import { keyedPost } from "../support/keyed.ts";
+import { keyedPost, type KeyedAnswer } from "../support/keyed.ts";
 import { isFull, proved, sizeOf } from "../support/proof.ts";
 import { levelOf, updateInventory } from "../support/stock.ts";
 
@@ -41,6 +41,16 @@ async function count(sql: string): Promise<number> {
   return (await env.DB.prepare(sql).first<number>("n")) ?? 0;
 }
 
+let askedAgain = 0;
+
+/** A machine that is too busy answers 504: then the same again under the same key, as the advice on that says. */
+async function ask(who: string, path: string, key: string, body: unknown): Promise<KeyedAnswer> {
+  const answer = await keyedPost(who, path, key, body);
+  if (answer.status !== 504) return answer;
+  askedAgain++;
+  return ask(who, path, key, body);
+}
+
 const effects = () => Promise.all(TURNS.map((turn) => turn.effects()));
 
 it(
@@ -52,23 +62,26 @@ it(
       const turn = TURNS[round % TURNS.length] ?? TURNS[0];
       const key = `round-${round}`;
       const answers = await Promise.all(
-        Array.from({ length: ASKS }, () => keyedPost(turn.who, turn.path, key, turn.body(key))),
+        Array.from({ length: ASKS }, () => ask(turn.who, turn.path, key, turn.body(key))),
       );
       const different = new Set(answers.map(({ status, location, text }) => `${status} ${location} ${text}`));
-      expect([key, different.size, (answers[0]?.status ?? 500) < 300]).toEqual([key, 1, true]);
+      expect([...different], key).toEqual([expect.stringMatching(/^20[02] /)]);
       replayed += answers.filter((answer) => answer.replayed).length;
     }
     await quiet();
     const after = await effects();
     const had = after.map((n, turn) => n - (before[turn] ?? 0));
     expect(had).toEqual(TURNS.map((_, turn) => Math.ceil((ROUNDS - turn) / TURNS.length)));
-    expect(replayed).toBe(ROUNDS * (ASKS - 1));
+    // Whoever did it may have been told 504, and is then a replay too.
+    expect(replayed).toBeGreaterThanOrEqual(ROUNDS * (ASKS - 1));
+    expect(replayed - ROUNDS * (ASKS - 1)).toBeLessThanOrEqual(askedAgain);
     expect(await violations(env.DB, { allowUnfinished: true })).toEqual([]);
     proved("identical keys", {
       rounds: ROUNDS,
       asks: ROUNDS * ASKS,
       effects: had.reduce((sum, n) => sum + n, 0),
       replayed,
+      asked_again: askedAgain,
       seconds: (performance.now() - began) / 1000,
     });
   },
