@@ -36,7 +36,7 @@ const HEADER = {
   required: true,
   description:
     "Names this one intent. Sent again under the same key, it gets the first answer and `Idempotent-Replayed: true`, for " +
-    "14 days; the same key with another body is refused.",
+    "14 days; the same key with another body is refused. A refusal with 409 is an answer too: to try again, make a new key.",
   schema: { type: "string", minLength: 1, maxLength: 255, pattern: "^[!-~]+$" },
 } as const;
 

@@ -27,7 +27,7 @@ export const ERROR_ADVICE = {
   KEY_REUSED:
     "This Idempotency-Key belongs to another body. Make a new key for each new intent, and keep it only to send " +
     "the same again.",
-  CONFLICT: "The state has moved on. Read it again and decide anew.",
+  CONFLICT: "The state has moved on. Read it again and decide anew, under a new Idempotency-Key.",
   ALREADY_DECIDED:
     "Someone, or an earlier click of yours, decided first; the problem names the winner. There is nothing more to " +
     "do.",
