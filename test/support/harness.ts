@@ -137,13 +137,14 @@ export async function approveAll(requestId: string, decision: "approve" | "rejec
 }
 
 /** Everything that was committed has reached every subscriber; timers that aren't due may wait. */
-export async function quiet(): Promise<void> {
-  await until("the outbox is empty", async () => {
+export async function quiet(deadlineMs?: number): Promise<void> {
+  const isEmpty = async () => {
     const row = await env.DB.prepare(
       "SELECT COUNT(*) AS n FROM outbox WHERE (done | dead) <> want AND parked_at IS NULL AND not_before <= ?",
     )
       .bind(new Date().toISOString())
       .first<number>("n");
     return row === 0;
-  });
+  };
+  await until("the outbox is empty", isEmpty, deadlineMs);
 }
