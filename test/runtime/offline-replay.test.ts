@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, it } from "vitest";
-import { DEVICE_GAP_WAIT_MS } from "../../src/config.ts";
+import { DEVICE_GAP_WAIT_MS, DEVICE_LINE_COMMANDS } from "../../src/config.ts";
+import { aroundDatabase } from "../support/bindings.ts";
 import { as, env, quiet, startWorld, until } from "../support/harness.ts";
 import { figure } from "../support/figures.ts";
 import { violations } from "../support/invariants.ts";
@@ -18,7 +19,7 @@ import { runRelayAlarm } from "../support/relay.ts";
 import { countRows } from "../support/rows.ts";
 import { openSocket } from "../support/socket.ts";
 import { accepted, finished, levelOf } from "../support/stock.ts";
-import { moveClock, testClock } from "../support/world.ts";
+import { moveClock, testClock, wrapBindings } from "../support/world.ts";
 
 beforeAll(startWorld);
 afterEach(async ({ expect }) => {
@@ -170,6 +171,62 @@ describe("the order of a device's commands", () => {
   });
 });
 
+describe("a line", () => {
+  const states = async (device: string) => (await lineOf(device)).map(({ state }) => state);
+
+  it("isn't given up by a command whose execution fails: those behind it wait, and follow when it is done", async ({
+    expect,
+  }) => {
+    const queue = await holdCommands();
+    const [first, second] = trip("truck-005", 1, [4, -3]) as [Numbered, Numbered];
+    await replay("truck-005", [first, second]);
+    await until("both are sent", async () => queue.held.length >= 2);
+    let failing = true;
+    wrapBindings({
+      DB: (real) =>
+        aroundDatabase(real, (call, sql) =>
+          failing && sql.some((text) => text.includes("SET state = 'applied'"))
+            ? Promise.reject(new Error("D1_ERROR: Network connection lost."))
+            : call(),
+        ),
+    });
+    expect(await queue.deliver([second.id]), "its own fault it isn't: acknowledged, and sent again later").toEqual([
+      "m-0",
+    ]);
+    expect((await lineOf("truck-005")).map((row) => [row.state, row.lease_until > ""])).toEqual([
+      ["accepted", true],
+      ["accepted", true],
+    ]);
+    expect(await queue.deliver([first.id]), "the failing one goes up the ladder").toEqual([]);
+    failing = false;
+    await queue.deliver([first.id]);
+    expect(await states("truck-005")).toEqual(["applied", "applied"]);
+  });
+
+  it("longer than one message executes goes on at once, though all its other messages were lost", async ({
+    expect,
+  }) => {
+    const queue = await holdCommands();
+    const commands = trip(
+      "truck-006",
+      1,
+      Array.from({ length: DEVICE_LINE_COMMANDS + 3 }, () => 1),
+    );
+    await replay("truck-006", commands);
+    await until("all are sent", async () => queue.held.length >= commands.length);
+    const sentBefore = queue.held.length;
+    await queue.deliver([commands.at(-1)?.id ?? ""]);
+    expect((await states("truck-006")).filter((state) => state === "accepted")).toHaveLength(3);
+    await until("the next is sent again", async () => {
+      await runRelayAlarm();
+      return queue.held.length > sentBefore;
+    });
+    expect(queue.held.at(-1)).toBe(commands[DEVICE_LINE_COMMANDS]?.id);
+    await queue.deliver([queue.held.at(-1) ?? ""]);
+    expect(new Set(await states("truck-006"))).toEqual(new Set(["applied"]));
+  });
+});
+
 describe("a number of a device", () => {
   it("belongs to one command: another id under it is refused with the number to go on with", async ({ expect }) => {
     const [first] = trip("warehouse-04", 1, [3]) as [Numbered];
@@ -267,7 +324,7 @@ it("the same command by REST, by REST again and replayed by socket has one effec
     sku: "HOSE-002",
     change: 7,
     bin: "Bin-1",
-    sequence: 1,
+    sequence: 54,
     id: "by-two-ways",
   });
   const first = await as("truck-006", "POST", "/api/commands", command);
@@ -288,7 +345,7 @@ it("the same command by REST, by REST again and replayed by socket has one effec
     data: done.result,
   });
   expect(await replayed("truck-006", [command])).toEqual([
-    { id: "by-two-ways", device_sequence: 1, status: done.state, duplicate: true, data: done.result },
+    { id: "by-two-ways", device_sequence: 54, status: done.state, duplicate: true, data: done.result },
   ]);
   expect((await levelOf("HOSE-002", "truck-006")).on_hand).toBe(before.on_hand + 7);
   expect(await orderOfMovements("by-two-ways")).toEqual(["by-two-ways"]);
