@@ -10,7 +10,7 @@ import { lifetimeOf, type Client } from "./client.ts";
 import { dueInTables } from "./due.ts";
 import { stubOf } from "./stubs.ts";
 import type { Random } from "./random.ts";
-import { incarnate, lives, moveTo, stage, track, type Alarm, type Queued } from "./stage.ts";
+import { forgetObjects, incarnate, lives, moveTo, stage, track, type Alarm, type Queued } from "./stage.ts";
 
 const MAX_STEPS = 1_500;
 const MAX_RETRIES = 4;
@@ -19,6 +19,8 @@ const CRON_MS = 60_000;
 /** How long nothing may happen, in looks of a millisecond, before work is taken to wait for something else. */
 const STILL_WHILE_HELD = 4;
 const STILL = 300;
+/** Real time: no step of the product waits for any. */
+const HANGS_MS = 30_000;
 const DUPLICATE = 0.1;
 const ABORT = 0.08;
 
@@ -79,13 +81,15 @@ function begin(step: Step): void {
 
 /** Waits until all work is over, or only waits itself. */
 async function settle(): Promise<void> {
+  const began = Date.now();
   let still = 0;
   let seen = stage.trace.length;
-  while (stage.tasks > 0) {
-    const moved = stage.running > 0 || stage.trace.length !== seen;
+  while (stage.tasks.size > 0) {
+    const moved = stage.running.size > 0 || stage.trace.length !== seen;
     seen = stage.trace.length;
     still = moved ? 0 : still + 1;
     if (still > (stage.held.length > 0 ? STILL_WHILE_HELD : STILL)) return;
+    if (Date.now() - began > HANGS_MS) throw new Error(`5 a call hangs: ${stage.trace.slice(-3).join("; ")}`);
     await scheduler.wait(1);
   }
 }
@@ -219,8 +223,8 @@ async function tick({ env }: Drive): Promise<void> {
 async function loseMemory({ random }: Drive): Promise<void> {
   const dead = [...stage.objects.values()].some((one) => one.dead);
   const chance = random.chance(ABORT);
-  if (stage.held.length > 0 || stage.tasks > 0) return;
+  if (stage.held.length > 0 || stage.tasks.size > 0) return;
   if (!dead && !chance) return;
-  stage.objects.clear();
   await abortAllDurableObjects();
+  forgetObjects();
 }

@@ -49,16 +49,32 @@ const LATE_SOON_MS = 1;
 const LATE_MS = [LATE_SOON_MS, 1_500, 20_000, 130_000] as const;
 const HORIZON_MS = 10 * 60_000;
 
+/** Real time: a run takes a second, and on a busy machine a few. */
+const HANGS_MS = 120_000;
+
 let runs = 0;
 
 export async function play(flow: Flow, key: RunKey): Promise<RunResult> {
   watchOutside();
   const unmuted = mute();
+  const hung = scheduler
+    .wait(HANGS_MS)
+    .then(() => ({
+      key: formatRunKey(key),
+      calls: [],
+      points: [],
+      missed: 0,
+      wrong: [`5 the run hangs: ${lastCalls()}`],
+    }));
   try {
-    return await playAloud(flow, key);
+    return await Promise.race([playAloud(flow, key), hung]);
   } finally {
     unmuted();
   }
+}
+
+function lastCalls(): string {
+  return `${stage.trace.slice(-3).join("; ")} (${stage.tasks.size} tasks, ${stage.running.size} calls, ${stage.held.length} held)`;
 }
 
 const IDLE_POLLS = 2;

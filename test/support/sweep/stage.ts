@@ -60,9 +60,9 @@ interface Stage {
   readonly alarms: Map<string, Alarm>;
   readonly objects: Map<string, Incarnation>;
   /** Invocations and their background work that aren't over. */
-  tasks: number;
+  readonly tasks: Set<object>;
   /** Calls that are being carried out. */
-  running: number;
+  readonly running: Set<object>;
   messages: number;
   /** What is particular to this run (in SKUs, supplier ids) and must not be in the name of a point. */
   tag: string;
@@ -93,8 +93,8 @@ const own = (shared[KEY] ??= {
     held: [],
     alarms: new Map(),
     objects: new Map(),
-    tasks: 0,
-    running: 0,
+    tasks: new Set(),
+    running: new Set(),
     messages: 0,
     tag: "",
     waiting: [],
@@ -118,7 +118,7 @@ export function clearStage(faults: readonly Fault[], tag: string, lateBy: () => 
   stage.late = [];
   stage.held = [];
   stage.alarms.clear();
-  stage.objects.clear();
+  forgetObjects();
   stage.tag = tag;
   stage.lateBy = lateBy;
 }
@@ -154,11 +154,12 @@ function arrive(who: Incarnation, what: string): { point: string; fault: Fault["
 }
 
 async function carryOut<T>(perform: () => Promise<T>): Promise<T> {
-  stage.running++;
+  const call = {};
+  stage.running.add(call);
   try {
     return await perform();
   } finally {
-    stage.running--;
+    stage.running.delete(call);
   }
 }
 
@@ -244,12 +245,19 @@ export function throughSync<T>(who: Incarnation, what: string, perform: () => T,
 
 /** Work that the platform would keep alive: the driver waits for it. */
 export function track(work: Promise<unknown>): void {
-  stage.tasks++;
+  stage.tasks.add(work);
   void work
     .catch(() => undefined)
     .finally(() => {
-      stage.tasks--;
+      stage.tasks.delete(work);
     });
+}
+
+/** What was under way in objects that are gone never ends. */
+export function forgetObjects(): void {
+  stage.objects.clear();
+  stage.tasks.clear();
+  stage.running.clear();
 }
 
 /** Moves the clock on. */
