@@ -21,6 +21,8 @@ const STILL_WHILE_HELD = 4;
 const STILL = 300;
 /** Real time: no step of the product waits for any. */
 const HANGS_MS = 30_000;
+/** How long a call is delayed at most, by the clock. */
+const HELD_MS = 20_000;
 const DUPLICATE = 0.1;
 const ABORT = 0.08;
 
@@ -96,11 +98,12 @@ async function settle(): Promise<void> {
 
 /** What else is due happens, and now and then what is due soon; then the held calls go on. */
 async function whileHeld(run: Drive): Promise<void> {
+  const latest = stage.now + HELD_MS;
   for (let more = 6 + run.random.below(6); stage.held.length > 0 && more > 0; more--) {
     const due = dueNow(run);
     if (due.length === 0) {
       const next = await nextTime(run);
-      if (next === null || next > run.horizon || run.random.chance(0.4)) break;
+      if (next === null || next > latest || run.random.chance(0.4)) break;
       moveTo(next);
       continue;
     }
