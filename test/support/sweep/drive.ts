@@ -3,6 +3,7 @@
  * in an order that the seed shuffles; then the clock moves to the next thing. It ends when nothing is due any more.
  */
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { CACHE_SECOND_DROP_MS } from "../../../src/config.ts";
 import type { Env } from "../../../src/env.ts";
 import product from "../../../src/worker.ts";
 import { environmentOf } from "./bindings.ts";
@@ -10,12 +11,24 @@ import { lifetimeOf, type Client } from "./client.ts";
 import { dueInTables } from "./due.ts";
 import { stubOf } from "./stubs.ts";
 import type { Random } from "./random.ts";
-import { forgetObjects, incarnate, lives, moveTo, stage, track, type Alarm, type Queued } from "./stage.ts";
+import {
+  forgetObjects,
+  incarnate,
+  lives,
+  moveTo,
+  stage,
+  track,
+  type Alarm,
+  type ObjectNamespace,
+  type Queued,
+} from "./stage.ts";
 
 const MAX_STEPS = 1_500;
 const MAX_RETRIES = 4;
 const ALARM_RETRY_MS = 2_000;
 const CRON_MS = 60_000;
+/** The last look: when cached parts have been dropped twice, and the audit is sealed. */
+const CLOSING_MS = CACHE_SECOND_DROP_MS + 5_000;
 /** How long nothing may happen, in looks of a millisecond, before work is taken to wait for something else. */
 const STILL_WHILE_HELD = 4;
 const STILL = 300;
@@ -53,7 +66,7 @@ export async function drive(run: Drive): Promise<void> {
       continue;
     }
     const next = await nextTime(run);
-    if (next !== null && (!run.finished() || next <= run.horizon)) {
+    if (next !== null) {
       moveTo(Math.max(next, stage.now + run.leapMs));
       if (stage.now >= nextCron) {
         nextCron = stage.now + CRON_MS;
@@ -63,9 +76,9 @@ export async function drive(run: Drive): Promise<void> {
       continue;
     }
     if (!run.finished()) throw new Error("4 nobody is waiting for a clock, and the clients aren't through");
-    // Once more with everything that comes by the minute: what it finds to do is done too.
+    // Once more with everything that comes by the clock: what it finds to do is done too.
     if (closing++ > 0) return;
-    moveTo(stage.now + CRON_MS + 1_000);
+    moveTo(stage.now + CLOSING_MS);
     nextCron = stage.now + CRON_MS;
     begin(() => tick(run));
     await settle();
@@ -141,22 +154,28 @@ function dueNow({ client, random, env }: Drive): Step[] {
 }
 
 /** The earliest time at which something is to happen; the relay's polls that would find nothing are left out. */
-async function nextTime({ env, client }: Drive): Promise<number | null> {
+async function nextTime({ env, client, horizon }: Drive): Promise<number | null> {
   const times = [
     ...client.attempts.map(({ at }) => at),
     ...stage.queues.map(({ at }) => at),
     ...stage.late.map(({ at }) => at),
-    ...[...stage.alarms.values()].filter(({ namespace }) => namespace !== "RELAY").map(({ at }) => at),
+    ...alarmsOf("SAGA"),
+    // An open circuit asks for ever.
+    ...alarmsOf("BREAKER").filter((at) => at <= horizon),
   ];
-  const inTables = await dueInTables(env.DB);
+  const inTables = await dueInTables(env.DB, horizon);
   if (inTables !== null) {
-    const polls = [...stage.alarms.values()].filter(({ namespace }) => namespace === "RELAY").map(({ at }) => at);
+    const polls = alarmsOf("RELAY");
     // A relay without an alarm is woken by the cron.
     const poll = polls.length === 0 ? stage.now + CRON_MS : Math.min(...polls);
     times.push(Math.max(poll, inTables));
   }
   const ahead = times.filter((at) => at > stage.now);
   return times.length === 0 ? null : ahead.length === times.length ? Math.min(...ahead) : stage.now + 1;
+}
+
+function alarmsOf(namespace: ObjectNamespace): number[] {
+  return [...stage.alarms.values()].filter((alarm) => alarm.namespace === namespace).map(({ at }) => at);
 }
 
 /** Hands a shuffled part of what waits to the consumer, as the platform does: at least once, in no order. */

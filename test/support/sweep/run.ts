@@ -57,15 +57,13 @@ let runs = 0;
 export async function play(flow: Flow, key: RunKey): Promise<RunResult> {
   watchOutside();
   const unmuted = mute();
-  const hung = scheduler
-    .wait(HANGS_MS)
-    .then(() => ({
-      key: formatRunKey(key),
-      calls: [],
-      points: [],
-      missed: 0,
-      wrong: [`5 the run hangs: ${lastCalls()}`],
-    }));
+  const hung = scheduler.wait(HANGS_MS).then(() => ({
+    key: formatRunKey(key),
+    calls: [],
+    points: [],
+    missed: 0,
+    wrong: [`5 the run hangs: ${lastCalls()}`],
+  }));
   try {
     return await Promise.race([playAloud(flow, key), hung]);
   } finally {
