@@ -19,7 +19,7 @@ export const PLANTED: readonly PlantedBug[] = [
     near: "queue commands DB",
   },
   { patch: "02-done-before-effect", flows: ["upload"], breaks: "3 each response is archived", near: "queue events" },
-  { patch: "03-no-done-bit", flows: ["upload"], breaks: "3 nothing is parked", near: "queue events" },
+  { patch: "03-no-done-bit", flows: ["upload"], breaks: "3 nothing is given up", near: "queue events" },
   {
     patch: "04-acknowledge-before-commit",
     flows: ["watcher"],

@@ -25,6 +25,7 @@ import {
 
 const MAX_STEPS = 1_500;
 const MAX_RETRIES = 4;
+const DEAD_LETTERS = "dead-letters";
 const ALARM_RETRY_MS = 2_000;
 const CRON_MS = 60_000;
 /** The last look: when cached parts have been dropped twice, and the audit is sealed. */
@@ -185,6 +186,13 @@ async function deliver(env: Env, queue: string, random: Random): Promise<void> {
   const batch: Queued[] = [];
   for (let n = 0; n < size; n++) batch.push(...waiting.splice(random.below(waiting.length), 1));
   stage.queues = stage.queues.filter((one) => !batch.includes(one));
+  if (queue !== DEAD_LETTERS) {
+    for (const one of batch.filter(({ body }) => stage.givesUp(body))) {
+      batch.splice(batch.indexOf(one), 1);
+      stage.queues.push({ ...one, queue: DEAD_LETTERS, attempts: 1 });
+    }
+    if (batch.length === 0) return;
+  }
   const again = batch.filter(() => random.chance(DUPLICATE));
   for (const one of again)
     stage.queues.push({ ...one, id: `m-${++stage.messages}`, at: stage.now + random.below(5_000) });

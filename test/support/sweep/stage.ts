@@ -70,6 +70,8 @@ interface Stage {
   waiting: { at: number; wake: () => void }[];
   /** When a late call is carried out, in ms from now. */
   lateBy: () => number;
+  /** Does its queue give this message up, as after its last try? */
+  givesUp: (body: unknown) => boolean;
   loud: boolean;
 }
 
@@ -99,6 +101,7 @@ const own = (shared[KEY] ??= {
     tag: "",
     waiting: [],
     lateBy: () => 0,
+    givesUp: () => false,
     loud: false,
   },
 });
@@ -121,6 +124,7 @@ export function clearStage(faults: readonly Fault[], tag: string, lateBy: () => 
   forgetObjects();
   stage.tag = tag;
   stage.lateBy = lateBy;
+  stage.givesUp = () => false;
 }
 
 export function incarnate(name: string, watched = true): Incarnation {
