@@ -41,4 +41,9 @@ export const PLANTED: readonly PlantedBug[] = [
     near: "saga DB.batch",
   },
   { patch: "09-lease-by-owner", flows: ["command"], breaks: "5 a lease ends", near: "relay" },
+  {
+    patch: "10-redrive-with-a-new-id",
+    flows: ["redrive"],
+    breaks: "6 one audit row for each state that a request came to",
+  },
 ];
