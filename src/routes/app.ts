@@ -22,6 +22,7 @@ import { requestContext, securityHeaders } from "./middleware/context.ts";
 import { registerNotifications } from "./notifications.ts";
 import { registerOps } from "./ops.ts";
 import { registerOrders } from "./orders.ts";
+import { registerOutbox } from "./outbox.ts";
 import { registerPage } from "./page.ts";
 import { registerParts } from "./parts.ts";
 import { registerPurchaseOrders } from "./purchase-orders.ts";
@@ -89,6 +90,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerOps(app);
   registerInvariants(app);
   registerAudit(app);
+  registerOutbox(app);
   registerDeadLetters(app);
   registerDeadLetterDecisions(app);
   registerDocs(app);

@@ -1,8 +1,14 @@
-/** Parks an event that can't go on: it stays in the outbox, out of the lanes, and operations hear of it in the same batch. */
-import { parkRow, type OpenEvent } from "../db/queries/outbox.ts";
+/**
+ * Parks an event that can't go on: it stays in the outbox, out of the lanes, and operations hear of it in the same batch.
+ * They give it back to the relay when its cause is gone.
+ */
+import { listParked, parkRow, unparkRow, type OpenEvent, type ParkedEvent } from "../db/queries/outbox.ts";
 import type { Committed, UnitOfWork } from "../db/unit-of-work.ts";
+import { refuse, type Refusal } from "../domain/errors.ts";
+import { actorOf, type Principal } from "../domain/identity.ts";
 import type { Clock } from "../domain/ports.ts";
 import type { Trace } from "../domain/trace.ts";
+import type { ServiceDeps } from "./deps.ts";
 
 export interface ParkingDeps {
   readonly clock: Clock;
@@ -40,4 +46,36 @@ export async function parkEvent(
       },
     ],
   });
+}
+
+export interface Unparked {
+  readonly ok: true;
+  readonly event: ParkedEvent;
+}
+
+/** NOT_FOUND: nothing of that id is parked (any more); CONFLICT: another one has just given it back. */
+export async function unparkEvent(
+  deps: ServiceDeps,
+  eventId: string,
+  by: { readonly principal: Principal; readonly trace: Trace },
+): Promise<Unparked | Refusal> {
+  const [event] = await listParked(deps.db, { eventId, after: 0, limit: 1 });
+  if (!event) return refuse("NOT_FOUND", "no event of this id is parked");
+  const done: Unparked = { ok: true, event };
+  const committed = await deps.commit({
+    trace: by.trace,
+    answers: done,
+    writes: [unparkRow(event)],
+    audit: [
+      {
+        actor: actorOf(by.principal),
+        action: "event.unparked",
+        subject: `event/${event.event_id}`,
+        before: { parked_at: event.parked_at, error: event.error },
+      },
+    ],
+  });
+  if (!committed.ok) return refuse("CONFLICT", "it has just been given back to the relay");
+  deps.kick([event.bucket]);
+  return done;
 }

@@ -96,6 +96,36 @@ export function parkRow(row: Pick<OpenEvent, "seq" | "event_id">, nowIso: string
   };
 }
 
+/** The relay takes it up again as if for the first time. */
+export function unparkRow(row: Pick<OpenEvent, "seq" | "event_id">): GuardedWrite {
+  return {
+    statement: sql`UPDATE outbox SET parked_at = NULL, error = NULL, lease_until = '', attempts = 0
+      WHERE seq = ${row.seq} AND event_id = ${row.event_id} AND parked_at IS NOT NULL`,
+    expect: { rows: 1, otherwise: "CONFLICT" },
+  };
+}
+
+export interface ParkedEvent {
+  readonly seq: number;
+  readonly event_id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly region: string | null;
+  readonly bucket: number;
+  readonly created_at: string;
+  readonly parked_at: string;
+  readonly error: string | null;
+}
+
+/** Oldest first. `eventId`: that one only. */
+export function listParked(db: Database, q: { eventId?: string; after: number; limit: number }) {
+  const one = q.eventId === undefined ? sql`` : sql`AND event_id = ${q.eventId}`;
+  return db.all<ParkedEvent>(sql`
+    SELECT seq, event_id, type, subject, region, bucket, created_at, parked_at, error
+    FROM outbox INDEXED BY outbox_parked
+    WHERE parked_at IS NOT NULL AND (done | dead) <> want AND seq > ${q.after} ${one} ORDER BY seq LIMIT ${q.limit}`);
+}
+
 export interface LeasedCommand {
   readonly id: string;
   readonly attempts: number;
