@@ -158,6 +158,7 @@ describe("one upload", () => {
       "ApprovalRequested",
       "ApprovalDecided",
       "OrderPlaced",
+      "TransferShipped",
       "InventoryUpdated",
       "OrderEnded",
       "ResponseReady",
