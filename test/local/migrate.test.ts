@@ -127,3 +127,47 @@ it("approvals, ballots and commands from before commands could be approved are t
   );
   await expect(orphan.run()).rejects.toThrow("CHECK constraint failed");
 });
+
+it("a database with transfers, purchase orders and low stock goes on with them as they were", async ({ expect }) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({});
+  const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
+  for (const name of all.filter((one) => one < "0003")) cpSync(join("migrations", name), join(folder, name));
+  await applyMigrations(db, folder);
+  const rows = [
+    "INSERT INTO regions VALUES ('north', 'North')",
+    "INSERT INTO locations VALUES ('w-1', 'warehouse', 'W', 'north'), ('t-1', 'truck', 'T', 'north')",
+    "INSERT INTO parts(sku, name, category, unit, list_price) VALUES ('A', 'A', 'body', 'each', 1)",
+    "INSERT INTO stock_levels(sku, location, on_hand, minimum) VALUES ('A', 'w-1', 2, 3), ('A', 't-1', 0, 0)",
+    `INSERT INTO orders(id, requester, device_id, region, destination, status, step, total, currency, created_at, updated_at)
+       VALUES ('ord_1', 'm', 't-1', 'north', 't-1', 'Completed', 'ended', 1, 'USD', '', ''),
+         ('ord_2', 'm', 't-1', 'north', 't-1', 'Pending', 'purchase', 1, 'USD', '', '')`,
+    `INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, status, total, currency, created_at, updated_at)
+       VALUES ('po_1', 'ord_1', 's', 'k1', 'placed', 1, 'USD', '', ''), ('po_2', 'ord_2', 's', 'k2', 'placed', 1, 'USD', '', '')`,
+    "INSERT INTO transfers VALUES ('trf_1', 'ord_1', 'w-1', 't-1', 'in_transit', ''), ('trf_2', NULL, 'w-1', 't-1', 'received', '')",
+    "INSERT INTO transfer_lines VALUES ('trf_1', 'A', 'Bin-1', 5), ('trf_2', 'A', 'Bin-1', 4)",
+  ];
+  await db.batch(rows.map((sql) => db.prepare(sql)));
+  expect(await applyMigrations(db)).toEqual(all.filter((name) => name > "0003").sort());
+
+  const read = async (sql: string) => (await db.prepare(sql).all()).results;
+  expect(await read("SELECT transfer_id, quantity, received, rejected FROM transfer_lines ORDER BY 1")).toEqual([
+    { transfer_id: "trf_1", quantity: 5, received: 0, rejected: 0 },
+    { transfer_id: "trf_2", quantity: 4, received: 4, rejected: 0 },
+  ]);
+  expect(await read("SELECT id, state, version FROM transfers ORDER BY 1")).toEqual([
+    { id: "trf_1", state: "in_transit", version: 1 },
+    { id: "trf_2", state: "received", version: 1 },
+  ]);
+  expect(await read("SELECT id, incoming_at FROM purchase_orders ORDER BY 1")).toEqual([
+    { id: "po_1", incoming_at: "t-1" },
+    { id: "po_2", incoming_at: null },
+  ]);
+  expect(await read("SELECT location, low_mark FROM stock_levels ORDER BY 1")).toEqual([
+    { location: "t-1", low_mark: null },
+    { location: "w-1", low_mark: "migration" },
+  ]);
+  await expect(
+    db.prepare("INSERT INTO transfer_lines(transfer_id, sku, bin, quantity) VALUES ('none', 'A', 'B', 1)").run(),
+  ).rejects.toThrow(/FOREIGN KEY/);
+});
