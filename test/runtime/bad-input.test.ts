@@ -35,7 +35,7 @@ const REPLAY = {
 } as const;
 
 /** Every route that reads a JSON body, who may call it, and a body that is right but for a name that doesn't exist. */
-const WRITES = [
+const WRITES: readonly { who: string; path: string; body: object; method?: "PATCH" }[] = [
   {
     who: "admin",
     path: "/api/commands",
@@ -85,6 +85,17 @@ const WRITES = [
     body: { resolution: "recount", counted: 1, note: "x" },
   },
   {
+    who: "integrator",
+    path: "/api/webhooks",
+    body: { url: "https://receiver.example.com/waybill", types: ["ApprovalRequested"] },
+  },
+  {
+    who: "integrator",
+    path: "/api/webhooks/stp_none",
+    method: "PATCH",
+    body: { url: "https://receiver.example.com/waybill", types: ["InventoryUpdated"], active: false },
+  },
+  {
     who: "truck-001",
     path: "/api/auth/token",
     body: { grant_type: "client_credentials", client_id: "truck-999", client_secret: "x" },
@@ -109,13 +120,14 @@ async function stream(
   path: string,
   type: string,
   body: ReadableStream | Uint8Array,
+  method = "POST",
 ): Promise<Answer<any>> {
   const headers = {
     authorization: `Bearer ${await tokenOf(who)}`,
     "content-type": type,
     "idempotency-key": crypto.randomUUID(),
   };
-  const answer = await call(path, { method: "POST", headers, body });
+  const answer = await call(path, { method, headers, body });
   return { status: answer.status, headers: answer.headers, body: await answer.json() };
 }
 
@@ -250,9 +262,9 @@ describe("a body", () => {
   it("that is no JSON is 400, of another type 415, right but for a name 4xx; nothing is written", async ({
     expect,
   }) => {
-    for (const { who, path, body } of WRITES) {
+    for (const { who, path, body, method = "POST" } of WRITES) {
       for (const text of ["{", "", "nul", "[1,", "{'a':1}", "{}{}", '{"a":NaN}', "\u0000", "<xml/>"]) {
-        expectProblem(expect, await as(who, "POST", path, text, JSON_TYPE), 400, "BAD_JSON");
+        expectProblem(expect, await as(who, method, path, text, JSON_TYPE), 400, "BAD_JSON");
       }
       const right = JSON.stringify(body);
       for (const type of [
@@ -265,13 +277,13 @@ describe("a body", () => {
         const headers: Record<string, string> = type === "" ? {} : { "content-type": type };
         expectProblem(
           expect,
-          await as(who, "POST", path, new TextEncoder().encode(right), headers),
+          await as(who, method, path, new TextEncoder().encode(right), headers),
           415,
           "UNSUPPORTED_MEDIA_TYPE",
         );
       }
       for (const type of ["application/json; charset=utf-8", "Application/JSON"]) {
-        const answer = await as(who, "POST", path, right, { "content-type": type });
+        const answer = await as(who, method, path, right, { "content-type": type });
         expectRefusal(expect, answer, `${path} ${type}`);
         expect([path, type, answer.body.code]).not.toEqual([path, type, "VALIDATION"]);
       }
@@ -281,10 +293,10 @@ describe("a body", () => {
 
   it("with any one value replaced by a bad one is refused, and written nowhere", async ({ expect }) => {
     let sent = 0;
-    for (const { who, path, body } of WRITES) {
+    for (const { who, path, body, method = "POST" } of WRITES) {
       for (const [name, text] of Object.entries(BAD_VALUES)) {
         const bodies = bodiesWith(body, text);
-        const answers = await Promise.all(bodies.map(({ json }) => as(who, "POST", path, json, JSON_TYPE)));
+        const answers = await Promise.all(bodies.map(({ json }) => as(who, method, path, json, JSON_TYPE)));
         for (const [at, answer] of answers.entries())
           expectRefusal(expect, answer, `${path} ${bodies[at]?.pointer} = ${name}`);
         sent += answers.length;
@@ -296,10 +308,10 @@ describe("a body", () => {
   });
 
   it("takes no field that isn't in the contract, wherever it stands, and names it", async ({ expect }) => {
-    for (const { who, path, body } of WRITES) {
+    for (const { who, path, body, method = "POST" } of WRITES) {
       for (const key of ["extra", "__proto__", "constructor", "a/b~c"]) {
         const json = JSON.stringify(body).replace(/}$/, `,${JSON.stringify(key)}:{"x":1}}`);
-        const answer = await as(who, "POST", path, json, JSON_TYPE);
+        const answer = await as(who, method, path, json, JSON_TYPE);
         expectProblem(expect, answer, 422, "VALIDATION");
         expect(answer.body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
           `/${key.replace("~", "~0").replace("/", "~1")}`,
@@ -320,12 +332,22 @@ describe("a body", () => {
 
 describe("size", () => {
   it("of JSON ends at 1 MiB by counted bytes, with or without a declared length", async ({ expect }) => {
-    for (const { who, path } of WRITES) {
+    for (const { who, path, method = "POST" } of WRITES) {
       const over = MAX_JSON_BYTES + 1;
-      expectProblem(expect, await as(who, "POST", path, " ".repeat(over), JSON_TYPE), 413, "PAYLOAD_TOO_LARGE");
-      expectProblem(expect, await stream(who, path, "application/json", chunked(over)), 413, "PAYLOAD_TOO_LARGE");
-      expectProblem(expect, await as(who, "POST", path, " ".repeat(MAX_JSON_BYTES), JSON_TYPE), 400, "BAD_JSON");
-      expectProblem(expect, await stream(who, path, "application/json", chunked(MAX_JSON_BYTES)), 400, "BAD_JSON");
+      expectProblem(expect, await as(who, method, path, " ".repeat(over), JSON_TYPE), 413, "PAYLOAD_TOO_LARGE");
+      expectProblem(
+        expect,
+        await stream(who, path, "application/json", chunked(over), method),
+        413,
+        "PAYLOAD_TOO_LARGE",
+      );
+      expectProblem(expect, await as(who, method, path, " ".repeat(MAX_JSON_BYTES), JSON_TYPE), 400, "BAD_JSON");
+      expectProblem(
+        expect,
+        await stream(who, path, "application/json", chunked(MAX_JSON_BYTES), method),
+        400,
+        "BAD_JSON",
+      );
     }
     expect(await countRows()).toEqual(before);
   });
