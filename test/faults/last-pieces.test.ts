@@ -97,6 +97,10 @@ async function seedOrders(sku: string): Promise<string[]> {
       `INSERT INTO order_lines(order_id, line, sku, quantity, source, location, order_quantity, unit_price, available_on, reason)
        SELECT value, 1, ?, 1, 'transfer', 'warehouse-03', 1, 100, '2026-12-01', 'test' FROM json_each(?)`,
     ).bind(sku, list),
+    env.DB.prepare(
+      `INSERT INTO audit(at, actor, actor_kind, action, subject, trace)
+       SELECT ?, 'manager-north', 'person', 'order.placed', 'order/' || value, 'test' FROM json_each(?)`,
+    ).bind(at, list),
   ]);
   return ids;
 }
