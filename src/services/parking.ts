@@ -3,7 +3,7 @@
  * They give it back to the relay when its cause is gone.
  */
 import { listParked, parkRow, unparkRow, type OpenEvent, type ParkedEvent } from "../db/queries/outbox.ts";
-import type { Committed, UnitOfWork } from "../db/unit-of-work.ts";
+import type { Committed, EventDraft, UnitOfWork } from "../db/unit-of-work.ts";
 import { refuse, type Refusal } from "../domain/errors.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
 import type { Clock } from "../domain/ports.ts";
@@ -29,23 +29,30 @@ export async function parkEvent(
     audit: [
       { actor: { id: "relay", kind: "system" }, action: "event.parked", subject: `event/${row.event_id}`, reason },
     ],
-    events: [
-      {
-        type: "ErrorOccurred",
-        subject: `event/${row.event_id}`,
-        region: row.region,
-        sequence: 1,
-        data: {
-          code: "EVENT_PARKED",
-          kind: "event",
-          id: row.event_id,
-          message: `${row.type} of ${row.subject}: ${reason}`,
-          retryable: true,
-          timestamp: nowIso,
-        },
-      },
-    ],
+    // Trouble with the news of trouble isn't news: each would park another one.
+    events: row.type === "ErrorOccurred" ? [] : [parkedError(row, reason, nowIso)],
   });
+}
+
+function parkedError(
+  row: Pick<OpenEvent, "event_id" | "type" | "subject" | "region">,
+  reason: string,
+  nowIso: string,
+): EventDraft<"ErrorOccurred"> {
+  return {
+    type: "ErrorOccurred",
+    subject: `event/${row.event_id}`,
+    region: row.region,
+    sequence: 1,
+    data: {
+      code: "EVENT_PARKED",
+      kind: "event",
+      id: row.event_id,
+      message: `${row.type} of ${row.subject}: ${reason}`,
+      retryable: true,
+      timestamp: nowIso,
+    },
+  };
 }
 
 export interface Unparked {

@@ -106,6 +106,25 @@ describe("scenario 12: a poison row", () => {
   );
 });
 
+it("trouble with the news of trouble is parked and makes no further news", async ({ expect }) => {
+  const errors = () =>
+    env.DB.prepare("SELECT COUNT(*) AS n FROM outbox WHERE type = 'ErrorOccurred'").first<number>("n");
+  const before = await errors();
+  const old = new Date(testClock.now() - UNREADABLE_PARK_MS - 1).toISOString();
+  await env.DB.prepare(
+    `INSERT INTO outbox(event_id, bucket, type, subject, region, event, created_at, want)
+     VALUES ('evt_news', 0, 'ErrorOccurred', 'event/evt_x', 'north', '42', ?, 1)`,
+  )
+    .bind(old)
+    .run();
+  for (let polls = 0; polls < 3; polls++) await runRelayAlarm();
+  const parked = env.DB.prepare(
+    "SELECT COUNT(*) AS n FROM outbox WHERE event_id = 'evt_news' AND parked_at IS NOT NULL",
+  );
+  expect([await parked.first<number>("n"), (await errors()) ?? 0]).toEqual([1, (before ?? 0) + 1]);
+  await env.DB.prepare("DELETE FROM outbox WHERE event_id = 'evt_news'").run();
+});
+
 describe("retention", () => {
   it("deletes what was finished 14 days ago, never what is open or parked, and never the newest place", async ({
     expect,
