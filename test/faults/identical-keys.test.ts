@@ -13,7 +13,7 @@ const QUIET_WITHIN_MS = sizeOf(60_000, 600_000);
 
 beforeAll(startWorld);
 
-/** Rounds take turns: stock that is one more, a request that is there, a region that is there. */
+/** Rounds take turns: stock that is one more, a request that is there, a supplier that is there. */
 const TURNS = [
   {
     who: "warehouse-01",
@@ -33,9 +33,10 @@ const TURNS = [
   },
   {
     who: "admin",
-    path: "/api/imports/regions",
-    body: (key: string) => `region_id,name\n${key},Region ${key}\n`,
-    effects: () => count("SELECT COUNT(*) AS n FROM regions"),
+    path: "/api/imports/suppliers",
+    body: (key: string) =>
+      `supplier_id,name,account_number,credit_rating,preferred,active\n${key},Supplier ${key},,1,false,true\n`,
+    effects: () => count("SELECT COUNT(*) AS n FROM suppliers"),
   },
 ] as const;
 
