@@ -1,17 +1,14 @@
-/** The sweep of a file that came without its route: nobody sends it again, only the bucket tells of it. */
+/** The sweep of a file that came without its route: nobody sends it again, only the bucket tells of it. It becomes a request, which asks back. */
 import { enqueue } from "../../support/sweep/bindings.ts";
-import { seedShelves } from "../../support/sweep/parts.ts";
-import { endOfRequest, requestIs } from "../../support/sweep/requests.ts";
+import { requestIs } from "../../support/sweep/requests.ts";
 import { env } from "../../support/sweep/small-world.ts";
 import { sweep } from "../../support/sweep/sweep.ts";
 
 sweep({
   name: "watcher",
   prepare: async ({ client, tag }) => {
-    const sku = `W${tag}`;
     const [id, key] = [`req_${tag}`, `uploads/north/truck-001/${tag}.csv`];
-    await seedShelves(sku, { location: "warehouse-03", bins: { "Bin-T-1": 9 } });
-    const csv = `sku,quantity,unit,note\n${sku},3,,\n`;
+    const csv = `sku,quantity,unit,note\nNO-SUCH-PART,3,,\n`;
     await env.FILES.put(key, csv, {
       httpMetadata: { contentType: "text/csv" },
       customMetadata: {
@@ -33,8 +30,9 @@ sweep({
       eventTime: "2031-01-06T08:00:00.000Z",
     });
     const device = async () => {
-      await requestIs(client, id, "completed", "failed", "rejected", "needs_attention");
+      // The request doesn't exist before the file is registered.
+      await requestIs(client, id, "needs_clarification");
     };
-    return { clients: [device], check: () => endOfRequest(client, id, "completed") };
+    return { clients: [device] };
   },
 });

@@ -37,7 +37,7 @@ export interface RunResult {
   readonly key: string;
   /** Every call, in order. */
   readonly calls: readonly string[];
-  /** Calls that are worth a fault: of polls that find nothing, as the last one did, the first two. */
+  /** Calls that are worth a fault: of one caller's same read the first four, of a poll that finds nothing the first two. */
   readonly points: readonly string[];
   /** Faults whose point never came. */
   readonly missed: number;
@@ -75,16 +75,18 @@ function lastCalls(): string {
   return `${stage.trace.slice(-3).join("; ")} (${stage.tasks.size} tasks, ${stage.running.size} calls, ${stage.held.length} held)`;
 }
 
+const READS = 4;
 const IDLE_POLLS = 2;
 
 function pointsOf(trace: readonly string[]): string[] {
-  const polls = new Map<string, number>();
+  const before = new Map<string, number>();
   return trace.filter((point) => {
-    if (!stage.idle.has(point)) return true;
-    const call = point.slice(0, point.lastIndexOf(" #"));
-    const before = polls.get(call) ?? 0;
-    polls.set(call, before + 1);
-    return before < IDLE_POLLS;
+    const idle = stage.idle.has(point);
+    if (!idle && !stage.reads.has(point)) return true;
+    const look = `${idle ? "nothing" : "something"} at ${point.slice(0, point.lastIndexOf(" #"))}`;
+    const nth = (before.get(look) ?? 0) + 1;
+    before.set(look, nth);
+    return nth <= (idle ? IDLE_POLLS : READS);
   });
 }
 

@@ -52,7 +52,9 @@ interface Stage {
   readonly hit: Set<string>;
   readonly counts: Map<string, number>;
   trace: string[];
-  /** Calls whose answer was that there is nothing, and looks of an object at its own storage. */
+  /** Calls that change nothing. */
+  readonly reads: Set<string>;
+  /** Those whose answer was that there is nothing, and looks of an object at its own storage. */
   readonly idle: Set<string>;
   queues: Queued[];
   late: LateCall[];
@@ -89,6 +91,7 @@ const own = (shared[KEY] ??= {
     hit: new Set(),
     counts: new Map(),
     trace: [],
+    reads: new Set(),
     idle: new Set(),
     queues: [],
     late: [],
@@ -116,6 +119,7 @@ export function clearStage(faults: readonly Fault[], tag: string, lateBy: () => 
   stage.hit.clear();
   stage.counts.clear();
   stage.trace = [];
+  stage.reads.clear();
   stage.idle.clear();
   stage.queues = [];
   stage.late = [];
@@ -191,6 +195,7 @@ export async function through<T>(who: Incarnation, call: Call<T>): Promise<T> {
   if (who.dead) throw new Crashed(who.name);
   if (who.inTransaction) return call.perform();
   const { point, fault } = arrive(who, call.what);
+  if (!call.later) stage.reads.add(point);
   const perform = call.nested ? call.perform : () => carryOut(call.perform);
   const alive = <R>(answer: R): R => {
     if (who.dead) throw new Crashed(who.name);
