@@ -4,7 +4,7 @@ import { as, env, quiet, startWorld, until, type Answer } from "../support/harne
 import { violations } from "../support/invariants.ts";
 import { replayed, scanned, settledCommands } from "../support/offline.ts";
 import { expectProblem } from "../support/problem.ts";
-import { runRelayAlarm } from "../support/relay.ts";
+import { settled } from "../support/saga-world.ts";
 import { openSocket } from "../support/socket.ts";
 import { accepted, levelOf, sent, updateInventory } from "../support/stock.ts";
 import { moveClock } from "../support/world.ts";
@@ -63,11 +63,7 @@ async function writeOff(sender = "keeper-03", pieces = 20) {
 /** Lets time pass and the relay look at what is due. */
 async function pass(ms: number): Promise<void> {
   moveClock(ms);
-  await until("what is due has been sent", async () => {
-    await runRelayAlarm();
-    await quiet();
-    return true;
-  });
+  await settled();
 }
 
 describe("a change of stock above the limit", () => {
