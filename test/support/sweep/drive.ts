@@ -55,7 +55,8 @@ export interface Drive {
 /** Plays until nothing is due. Throws when that never comes. */
 export async function drive(run: Drive): Promise<void> {
   let nextCron = stage.now + CRON_MS;
-  let closing = 0;
+  /** How many faults had been met when the last look began: one that meets a fault is taken again. */
+  let lookedAt = -1;
   for (let step = 0; step < MAX_STEPS; step++) {
     await settle();
     await loseMemory(run);
@@ -73,12 +74,12 @@ export async function drive(run: Drive): Promise<void> {
         nextCron = stage.now + CRON_MS;
         begin(() => tick(run));
       }
-      closing = 0;
       continue;
     }
     if (!run.finished()) throw new Error("4 nobody is waiting for a clock, and the clients aren't through");
     // Once more with everything that comes by the clock: what it finds to do is done too.
-    if (closing++ > 0) return;
+    if (lookedAt === stage.hit.size) return;
+    lookedAt = stage.hit.size;
     moveTo(stage.now + CLOSING_MS);
     nextCron = stage.now + CRON_MS;
     begin(() => tick(run));

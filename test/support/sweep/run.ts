@@ -90,6 +90,12 @@ function pointsOf(trace: readonly string[]): string[] {
   });
 }
 
+/** The trail of the run, as the product itself verifies it: sealed in one chain, with a copy of each seal. */
+async function wrongSeals(client: Client): Promise<string[]> {
+  const { status, body } = await client.see({ as: "ops", method: "GET", path: "/api/audit/verify" });
+  return status === 200 && body.meta.ok ? [] : [`6 the seals verify: ${status} ${JSON.stringify(body.data ?? body)}`];
+}
+
 /** The product's own log is of no use where everything fails on purpose, but in a replay. */
 function mute(): () => void {
   if (stage.loud) return () => undefined;
@@ -129,7 +135,11 @@ async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
     Math.random = chance;
   }
   for (const held of stage.held.splice(0)) held.released = true;
-  wrong.push(...(await violations(env.DB, { now: stage.now })), ...(await wrongOutside(env)));
+  wrong.push(
+    ...(await violations(env.DB, { now: stage.now })),
+    ...(await wrongOutside(env)),
+    ...(await wrongSeals(client)),
+  );
   return {
     key: formatRunKey(key),
     calls: stage.trace,
