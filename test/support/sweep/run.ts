@@ -6,7 +6,7 @@ import { formatRunKey, type RunKey } from "./fault.ts";
 import { watchOutside } from "./outside.ts";
 import { seeded, type Random } from "./random.ts";
 import { emptyWorld, env } from "./small-world.ts";
-import { clearStage, moveTo, stage } from "./stage.ts";
+import { beginRun, clearStage, moveTo, stage } from "./stage.ts";
 import { wrongOutside } from "./wrong-outside.ts";
 
 /** What a flow gets to begin with. */
@@ -111,7 +111,7 @@ async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
   const tag = `X${(++runs).toString(36)}X`;
   moveTo(stage.now + DAY_MS);
   await emptyWorld();
-  clearStage(key.faults, tag, () => random.pick(LATE_MS));
+  clearStage(tag, () => random.pick(LATE_MS));
   const client = new Client(env);
   const wrong: string[] = [];
   let open = 0;
@@ -119,6 +119,7 @@ async function playAloud(flow: Flow, key: RunKey): Promise<RunResult> {
     Math.random = random.next;
     const { clients, check } = await flow.prepare({ client, random, tag });
     open = clients.length;
+    beginRun(key.faults);
     for (const one of clients) {
       void one()
         .catch(

@@ -114,13 +114,8 @@ export const stage: Stage = own.stage;
 export const lives: AsyncLocalStorage<Incarnation> = own.lives;
 
 /** Clears what belongs to a run. The clock goes on. */
-export function clearStage(faults: readonly Fault[], tag: string, lateBy: () => number): void {
-  stage.faults = new Map(faults.map(({ point, kind }) => [point, kind]));
-  stage.hit.clear();
-  stage.counts.clear();
-  stage.trace = [];
-  stage.reads.clear();
-  stage.idle.clear();
+export function clearStage(tag: string, lateBy: () => number): void {
+  beginRun([]);
   stage.queues = [];
   stage.late = [];
   stage.held = [];
@@ -129,6 +124,16 @@ export function clearStage(faults: readonly Fault[], tag: string, lateBy: () => 
   stage.tag = tag;
   stage.lateBy = lateBy;
   stage.givesUp = () => false;
+}
+
+/** From here on calls are counted, and meet these faults: what came before was the setting of the scene. */
+export function beginRun(faults: readonly Fault[]): void {
+  stage.faults = new Map(faults.map(({ point, kind }) => [point, kind]));
+  stage.hit.clear();
+  stage.counts.clear();
+  stage.trace = [];
+  stage.reads.clear();
+  stage.idle.clear();
 }
 
 export function incarnate(name: string, watched = true): Incarnation {
