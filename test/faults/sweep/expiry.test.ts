@@ -34,7 +34,8 @@ sweep({
           "n",
         );
         return [
-          ...(await endOfOrder(client, id, "NeedsAttention")),
+          // A circuit that can't be asked holds nobody up: then the order goes through.
+          ...(await endOfOrder(client, id, "NeedsAttention", "Completed")),
           ...(open === 0 ? [] : [`3 what is reserved in vain is given back: ${open} open`]),
         ];
       },
