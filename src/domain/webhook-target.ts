@@ -32,7 +32,7 @@ export type Target = { readonly ok: true; readonly url: string };
 
 /**
  * The address as it will be called, or why not (VALIDATION). `development` lifts what would keep a receiver on one's own
- * machine out: scheme, host and port. The URL parser has turned every other spelling of an address (decimal, octal,
+ * machine out: scheme, name, port and loopback addresses; those of a network stay refused. The URL parser has turned every other spelling of an address (decimal, octal,
  * hexadecimal, percent-encoded, full-width) into the plain one before the host is judged.
  */
 export function checkTarget(text: string, environment: "production" | "development"): Target | Refusal {
@@ -42,16 +42,28 @@ export function checkTarget(text: string, environment: "production" | "developme
   if (!url || !["https:", "http:"].includes(url.protocol)) return refuse("VALIDATION", "must be an https URL");
   if (url.username !== "" || url.password !== "") return refuse("VALIDATION", "must not hold a user name or password");
   if (url.hash !== "") return refuse("VALIDATION", "must not hold a fragment");
-  if (environment === "development") return { ok: true, url: url.href };
+  if (environment === "development") {
+    return isAddress(url.hostname) && !isOwnMachine(url.hostname)
+      ? refuse("VALIDATION", "its host is an address of a network: in development only this machine's own are taken")
+      : { ok: true, url: url.href };
+  }
   if (url.protocol !== "https:") return refuse("VALIDATION", "must be an https URL");
   if (!TARGET_PORTS.includes(url.port)) return refuse("VALIDATION", "its port must be 443 or 8443");
   const wrong = wrongHost(url.hostname);
   return wrong === null ? { ok: true, url: url.href } : refuse("VALIDATION", wrong);
 }
 
+function isAddress(host: string): boolean {
+  return host.startsWith("[") || /^\d+(?:\.\d+){3}$/.test(host);
+}
+
+function isOwnMachine(address: string): boolean {
+  return address === "[::1]" || address.startsWith("127.");
+}
+
 /** `host` as the URL parser gives it: lower case, ASCII, IPv4 as four decimals, IPv6 in brackets. */
 function wrongHost(host: string): string | null {
-  if (host.startsWith("[") || /^\d+(?:\.\d+){3}$/.test(host)) return "its host is an address: a name is needed";
+  if (isAddress(host)) return "its host is an address: a name is needed";
   if (host.endsWith(".")) return "its host ends with a dot";
   const labels = host.split(".");
   const top = labels.at(-1) ?? "";

@@ -146,10 +146,19 @@ describe("in development", () => {
     },
   );
 
-  it.for(["ftp://127.0.0.1/", "http://user@localhost/", "javascript:alert(1)", "http://localhost/#x", ""])(
-    "still refuses %j",
-    (url, { expect }) => {
-      expect(checkTarget(url, "development").ok).toBe(false);
-    },
-  );
+  it.for([
+    "http://10.0.0.5/",
+    "http://192.168.1.1:8080/",
+    "http://169.254.169.254/latest",
+    "http://0x0a000001/",
+    "http://[fd00::1]/",
+    "http://[::ffff:10.0.0.1]/",
+    "ftp://127.0.0.1/",
+    "http://user@localhost/",
+    "javascript:alert(1)",
+    "http://localhost/#x",
+    "",
+  ])("still refuses %j", (url, { expect }) => {
+    expect(checkTarget(url, "development").ok).toBe(false);
+  });
 });
