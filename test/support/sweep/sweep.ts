@@ -10,8 +10,8 @@ import { buildWorld, env } from "./small-world.ts";
 import { stage } from "./stage.ts";
 
 const BASE_SEED = 1;
-const SLICE_SINGLES = 7;
-const SLICE_PAIRS = 2;
+const SLICE_SINGLES = 4;
+const SLICE_PAIRS = 1;
 const SHOWN = 5;
 const FULL_MS = 60 * 60_000;
 const HUNT_PAIRS = 300;
