@@ -26,6 +26,7 @@ const PROOFS: readonly (readonly [project: string, file: string])[] = [
   ["faults", "test/faults/without-kick.test.ts"],
   ["patterns", "test/patterns/02-publish-subscribe.test.ts"],
   ["patterns", "test/patterns/08-hub.test.ts"],
+  ["runtime", "test/runtime/rows-written.test.ts"],
   ["local", "test/local/sigkill.test.ts"],
 ];
 
