@@ -3,7 +3,7 @@
  * what has ended is in the trail once.
  */
 import { SUBSCRIBER_BITS } from "../../src/events/subscriptions.ts";
-import type { Check } from "./invariant-checks.ts";
+import type { Check } from "./checks/check.ts";
 
 const did = (name: keyof typeof SUBSCRIBER_BITS) => `e.done & ${SUBSCRIBER_BITS[name]} <> 0`;
 
