@@ -32,7 +32,8 @@ import {
 const WATCHDOG_MS = 60_000;
 const MAX_TURNS = 100;
 const LATE_CHECK_MS = 30_000;
-const LATE_CHECKS = 2;
+// Together longer than any call is known to be under way: what a supplier accepts after that is seen by nobody.
+const LATE_CHECKS = 5;
 
 export class OrderSaga extends DurableObject<Env> {
   private running: Promise<void> | undefined;
