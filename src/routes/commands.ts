@@ -179,7 +179,7 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
     const { kind, subject, region } = c.get("principal");
     const { cursor, limit, sender, ...filter } = c.req.valid("query");
     const own = `${kind}:${subject}`;
-    if (kind === "device" && sender !== undefined && sender !== own) return c.json(pageOf([], limit), 200);
+    if (kind === "device" && sender !== undefined && sender !== own) return c.json(pageOf([], limit, String), 200);
     const scope = kind === "device" ? { sender: own, region: null } : { sender, region };
     const page = { ...filter, ...scope, after: cursor ?? null, limit: limit + 1 };
     const rows = await listCommands(c.get("container").db, page);
@@ -188,7 +188,10 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
       sender: row.sender,
       data: JSON.parse(row.data) as Record<string, unknown>,
     }));
-    return c.json(pageOf(items, limit), 200);
+    return c.json(
+      pageOf(items, limit, ({ id }) => id),
+      200,
+    );
   });
 
   app.openapi(one, async (c) => {

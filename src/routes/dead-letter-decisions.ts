@@ -43,6 +43,19 @@ const redriveView = z.object({
   meta: z.object({ count: z.int(), remaining: z.int() }),
 });
 
+/** Of a decision that comes with a body. */
+const DECISION_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  "BAD_JSON",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "NOT_FOUND",
+  "CONFLICT",
+  "VALIDATION",
+  "PAYLOAD_TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+] as const;
+
 const redriven = createRoute({
   method: "post",
   path: "/api/dead-letters/{id}/redrive",
@@ -102,17 +115,7 @@ const discarded = createRoute({
   },
   responses: {
     200: json(letterView, "It is never sent again; the letter is kept as the evidence"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "NOT_FOUND",
-      "CONFLICT",
-      "VALIDATION",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...DECISION_PROBLEMS),
   },
 });
 
@@ -136,17 +139,7 @@ const edited = createRoute({
   },
   responses: {
     200: json(letterView, "The edit is kept; redrive the letter to send it"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "NOT_FOUND",
-      "CONFLICT",
-      "VALIDATION",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...DECISION_PROBLEMS),
   },
 });
 

@@ -1,6 +1,6 @@
 /** Dead letters, read: the list, the groups of one cause, one letter with its body. What is done with them: dead-letter-decisions.ts. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { DEAD_LETTER_GROUPS_MAX, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
+import { DEAD_LETTER_GROUPS_MAX } from "../config.ts";
 import {
   findLetter,
   listLetterGroups,
@@ -14,6 +14,7 @@ import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageLimit, pageSchema } from "./paging.ts";
 import { problem } from "./problem.ts";
 
 export const letterView = z.object({
@@ -67,14 +68,11 @@ const list = createRoute({
   request: {
     query: filters.extend({
       cursor: z.string().max(500).optional(),
-      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
+      limit: pageLimit,
     }),
   },
   responses: {
-    200: json(
-      z.object({ data: z.array(letterView), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) }),
-      "Newest first; the open ones, unless another state is asked for",
-    ),
+    200: json(pageSchema(letterView), "Newest first; the open ones, unless another state is asked for"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });

@@ -1,6 +1,5 @@
 /** Parked events: what the relay has given up, and giving it back when the cause is gone. The counts are at `/api/outbox`. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
 import { listParked, type ParkedEvent } from "../db/queries/outbox.ts";
 import { unparkEvent } from "../services/parking.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -8,6 +7,7 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { KEYED, KEY_PROBLEMS, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageLimit, pageSchema } from "./paging.ts";
 import { problem } from "./problem.ts";
 
 const parkedView = z.object({
@@ -29,14 +29,11 @@ const parked = createRoute({
   request: {
     query: z.strictObject({
       cursor: z.string().max(500).optional(),
-      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
+      limit: pageLimit,
     }),
   },
   responses: {
-    200: json(
-      z.object({ data: z.array(parkedView), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) }),
-      "In the order in which they were committed",
-    ),
+    200: json(pageSchema(parkedView), "In the order in which they were committed"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });

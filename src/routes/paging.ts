@@ -3,6 +3,8 @@ import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
 import { decodePageKey, encodePageKey } from "./cursor.ts";
 import { z } from "./openapi.ts";
 
+export const pageLimit = z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT);
+
 export const pageQuery = {
   cursor: z
     .string()
@@ -10,19 +12,20 @@ export const pageQuery = {
     .refine((text) => decodePageKey(text) !== null, "take it from `meta.next_cursor` of the page before")
     .transform(decodePageKey)
     .optional(),
-  limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
+  limit: pageLimit,
 };
 
 export function pageSchema<T extends z.ZodType>(item: T) {
   return z.object({ data: z.array(item), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) });
 }
 
-/** `items`: one more than `limit`, when there are more. */
-export function pageOf<T extends { readonly id: string; readonly created_at: string }>(
+/** `items`: one more than `limit`, when there are more. `idOf`: the second half of the list's key, `[created_at, id]`. */
+export function pageOf<T extends { readonly created_at: string }>(
   items: readonly T[],
   limit: number,
+  idOf: (item: T) => string,
 ) {
   const data = items.slice(0, limit);
   const last = items.length > limit ? data.at(-1) : undefined;
-  return { data, meta: { count: data.length, next_cursor: last ? encodePageKey(last.created_at, last.id) : null } };
+  return { data, meta: { count: data.length, next_cursor: last ? encodePageKey(last.created_at, idOf(last)) : null } };
 }

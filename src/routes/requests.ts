@@ -1,6 +1,6 @@
 /** Requests: asking for parts, the status query (always from the primary), the timeline and the response. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_JSON_BYTES, MAX_REQUEST_LINES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
+import { MAX_JSON_BYTES, MAX_REQUEST_LINES } from "../config.ts";
 import { findRequest, findResponse, listRequests, type RequestRow } from "../db/queries/requests.ts";
 import { actorOf, coversRegion, type Principal } from "../domain/identity.ts";
 import { requestBodySchema } from "../domain/request-file.ts";
@@ -8,12 +8,12 @@ import { REQUEST_STATUSES } from "../domain/request.ts";
 import { createRequest } from "../services/requests.ts";
 import { storyOf } from "../services/timeline.ts";
 import type { AppEnv } from "./app-env.ts";
-import { decodePageKey, encodePageKey } from "./cursor.ts";
 import { taggedJson } from "./etag.ts";
 import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageOf, pageQuery, pageSchema } from "./paging.ts";
 import { problem } from "./problem.ts";
 import { requestDetails, requestSummary, summaryView, detailsView, stepView } from "./request-views.ts";
 
@@ -55,16 +55,10 @@ const list = createRoute({
   security: BEARER,
   middleware: [requires("requests.read")] as const,
   request: {
-    query: z.strictObject({
-      cursor: z.string().max(500).optional(),
-      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
-    }),
+    query: z.strictObject(pageQuery),
   },
   responses: {
-    200: json(
-      z.object({ data: z.array(summaryView), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) }),
-      "Requests that the caller may see, newest first",
-    ),
+    200: json(pageSchema(summaryView), "Requests that the caller may see, newest first"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });
@@ -133,20 +127,17 @@ export function registerRequests(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const principal = c.get("principal");
     const { cursor, limit } = c.req.valid("query");
-    const after = cursor === undefined ? null : decodePageKey(cursor);
-    if (cursor !== undefined && after === null)
-      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
     const rows = await listRequests(c.get("container").db, {
       region: principal.region,
       requester: principal.role === "technician" ? principal.subject : null,
       deviceId: principal.kind === "device" ? principal.subject : null,
-      after,
+      after: cursor ?? null,
       limit: limit + 1,
     });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const next = rows.length > limit && last ? encodePageKey(last.createdAt, last.id) : null;
-    return c.json({ data: page.map(requestSummary), meta: { count: page.length, next_cursor: next } }, 200);
+    return c.json(
+      pageOf(rows.map(requestSummary), limit, (request) => request.request_id),
+      200,
+    );
   });
 
   app.openapi(one, async (c) => {

@@ -71,7 +71,10 @@ export function registerTransfers(app: OpenAPIHono<AppEnv>): void {
     const { region } = c.get("principal");
     const query = { ...filter, region, after: cursor ?? null, limit: limit + 1 };
     const rows = await listTransfers(c.get("container").db, query);
-    return c.json(pageOf(rows.map(view), limit), 200);
+    return c.json(
+      pageOf(rows.map(view), limit, ({ id }) => id),
+      200,
+    );
   });
 
   app.openapi(one, async (c) => {

@@ -1,6 +1,5 @@
 /** Deliveries of webhooks: the log of an endpoint, one delivery with what was sent, and sending it again. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
 import { listAttempts, listDeliveries } from "../db/queries/webhook-deliveries.ts";
 import { replayDelivery, visibleDelivery } from "../services/webhook-replays.ts";
 import { visibleWebhook } from "../services/webhooks.ts";
@@ -9,6 +8,7 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { KEY_PROBLEMS, KEYED, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageLimit, pageSchema } from "./paging.ts";
 import { problem, refused } from "./problem.ts";
 import { deliveryDetails, deliveryView, shownDelivery } from "./webhook-views.ts";
 import { callerOf } from "./webhooks.ts";
@@ -26,17 +26,11 @@ const list = createRoute({
     query: z.strictObject({
       state: z.enum(["pending", "delivered", "failed"]).optional(),
       cursor: z.string().max(500).optional(),
-      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
+      limit: pageLimit,
     }),
   },
   responses: {
-    200: json(
-      z.object({
-        data: z.array(deliveryView),
-        meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }),
-      }),
-      "Deliveries with every try, newest event first",
-    ),
+    200: json(pageSchema(deliveryView), "Deliveries with every try, newest event first"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND", "VALIDATION"),
   },
 });

@@ -10,7 +10,7 @@ import { count, deviceId, placeOf, reason, sku, text } from "../../domain/comman
 import { refuse } from "../../domain/errors.ts";
 import { watchLow } from "../low-stock.ts";
 import { commandKind } from "./kind.ts";
-import { homeOf, homeOfSender, ownBin, unknownSkus } from "./sender.ts";
+import { homeOf, scopeOfBin } from "./sender.ts";
 
 /** `expected`: what the bin held, as the device saw it, when the counting began. `location`: as in UpdateInventory. */
 const data = z.strictObject({
@@ -26,14 +26,7 @@ export const countStock = commandKind({
   senders: ["device", "keeper"],
   data,
 
-  async scope(deps, principal, command) {
-    const missing = await unknownSkus(deps, [{ pointer: "/data/sku", sku: command.sku }]);
-    if (missing) return missing;
-    const sender = await homeOfSender(deps, principal, command.device_id);
-    if (!sender.ok) return sender;
-    const elsewhere = await ownBin(deps, command, sender.home);
-    return elsewhere ?? { ok: true, region: sender.home.region };
-  },
+  scope: (deps, principal, command) => scopeOfBin(deps, principal, command),
 
   async plan(deps, context, command) {
     const found = await homeOf(deps, command.device_id);

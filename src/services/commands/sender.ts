@@ -45,8 +45,22 @@ export async function homeOf(
   return { ok: true, home: { location: device.location, region: device.region } };
 }
 
+/** The scope of a command that changes one bin: a known part, a sender who may act as the device, a bin of its own location. */
+export async function scopeOfBin(
+  deps: ScopeDeps,
+  principal: Principal,
+  command: { readonly device_id: string; readonly sku: string; readonly location: string },
+): Promise<{ readonly ok: true; readonly region: string } | Refusal> {
+  const missing = await unknownSkus(deps, [{ pointer: "/data/sku", sku: command.sku }]);
+  if (missing) return missing;
+  const sender = await homeOfSender(deps, principal, command.device_id);
+  if (!sender.ok) return sender;
+  const elsewhere = await ownBin(deps, command, sender.home);
+  return elsewhere ?? { ok: true, region: sender.home.region };
+}
+
 /** A bin that the command names must be one of the device's own location. Null: it is. */
-export async function ownBin(
+async function ownBin(
   deps: ServiceDeps,
   command: { readonly device_id: string; readonly location: string },
   home: Home,

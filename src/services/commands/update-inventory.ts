@@ -6,7 +6,7 @@ import { deviceId, MAX_QUANTITY, placeOf, reason, sku, text } from "../../domain
 import { refuse } from "../../domain/errors.ts";
 import { watchLow } from "../low-stock.ts";
 import { commandKind } from "./kind.ts";
-import { homeOf, homeOfSender, ownBin, unknownSkus } from "./sender.ts";
+import { homeOf, scopeOfBin } from "./sender.ts";
 
 /** The seed's own shape. `location`: a bin label within the device's own location, or `{location}/{bin}`. */
 const data = z.strictObject({
@@ -25,14 +25,7 @@ export const updateInventory = commandKind({
   senders: ["device", "keeper"],
   data,
 
-  async scope(deps, principal, command) {
-    const missing = await unknownSkus(deps, [{ pointer: "/data/sku", sku: command.sku }]);
-    if (missing) return missing;
-    const sender = await homeOfSender(deps, principal, command.device_id);
-    if (!sender.ok) return sender;
-    const elsewhere = await ownBin(deps, command, sender.home);
-    return elsewhere ?? { ok: true, region: sender.home.region };
-  },
+  scope: (deps, principal, command) => scopeOfBin(deps, principal, command),
 
   async plan(deps, context, command) {
     const found = await homeOf(deps, command.device_id);
