@@ -54,6 +54,18 @@ export class SupplierBook extends DurableObject<object> {
     return { ...ALL_OFF, ...this.ctx.storage.kv.get<Switches>("switches") };
   }
 
+  /** Counts a call to the API, whatever becomes of it, and says how to answer it. */
+  called(what: string): Switches {
+    const calls = this.calls();
+    this.ctx.storage.kv.put("calls", { ...calls, [what]: (calls[what] ?? 0) + 1 });
+    return this.switches();
+  }
+
+  /** How often the API was called so far: `GET health`, `POST purchase-orders`, … */
+  calls(): Readonly<Record<string, number>> {
+    return this.ctx.storage.kv.get<Record<string, number>>("calls") ?? {};
+  }
+
   setSwitches(switches: Switches): void {
     this.ctx.storage.kv.put("switches", switches);
   }

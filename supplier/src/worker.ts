@@ -1,7 +1,7 @@
 /**
  * The stand-in supplier: `/{supplier}/…` is the API of that supplier, with its own book and its own faults. The
- * switches act on the API only; the page and the switches themselves always answer. Hosts `hooks.*` are receivers of
- * webhooks instead, `/{receiver}`.
+ * switches act on the API only; the page, the count of calls and the switches themselves always answer. Hosts `hooks.*`
+ * are receivers of webhooks instead, `/{receiver}`.
  */
 import { z } from "zod";
 import { cutOff, invalid, json, methodNotAllowed, padded, problem } from "./answers.ts";
@@ -27,6 +27,7 @@ interface Call {
 }
 
 const MAX_BODY_BYTES = 1024 * 1024;
+const API: readonly string[] = ["health", "purchase-orders", "purchase-orders/cancel"];
 const supplierSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 
 export default {
@@ -46,8 +47,10 @@ export default {
         return switches(call);
       case "late-acceptances":
         return lateAcceptances(call);
+      case "calls":
+        return request.method === "GET" ? json(200, await call.book.calls()) : methodNotAllowed("GET");
       default:
-        return withFaults(call, await call.book.switches(), rest);
+        return withFaults(call, await call.book.called(nameOf(request.method, rest)), rest);
     }
   },
 } satisfies ExportedHandler<Env>;
@@ -81,6 +84,12 @@ async function api(call: Call, on: Switches, path: readonly string[]): Promise<R
     return method === "POST" ? cancel(call, reference) : methodNotAllowed("POST");
   }
   return problem(404, "Not found", "There is nothing at this address.");
+}
+
+/** What is asked for, without whose: `POST purchase-orders/cancel`. */
+function nameOf(method: string, [collection = "", , action]: readonly string[]): string {
+  const what = action === undefined ? collection : `${collection}/${action}`;
+  return API.includes(what) ? `${method} ${what}` : "elsewhere";
 }
 
 async function place(call: Call, on: Switches): Promise<Response> {

@@ -75,3 +75,14 @@ it("a person sets switches by the page's form and sees orders and switches on th
   expect(page).not.toContain("<script>");
   await standInSupplier("books").switchOn({});
 });
+
+it("counts the calls to its API by what they ask for, also those that it doesn't answer", async ({ expect }) => {
+  const counted = standInSupplier("counted");
+  await fetch(`${counted.url}/health`);
+  await counted.switchOn({ down: true });
+  await fetch(`${counted.url}/health`);
+  await fetch(`${counted.url}/purchase-orders/COUNTED-100001/cancel`, { method: "POST" });
+  await fetch(`${counted.url}/invoices`);
+
+  expect(await counted.calls()).toEqual({ "GET health": 2, "POST purchase-orders/cancel": 1, elsewhere: 1 });
+});

@@ -10,6 +10,8 @@ export interface StandInSupplier extends SupplierAddress {
   switchOn(switches: Partial<Switches>): Promise<void>;
   /** Every order under the key, oldest first, past all switches but those that stop every answer. */
   ordersUnder(key: string): Promise<PurchaseOrder[]>;
+  /** How often its API was called so far, by `{method} {what}`, also while it is down. */
+  calls(): Promise<Readonly<Record<string, number>>>;
   /** Accepts what waits for its late acceptance; how many that were. */
   acceptLateNow(): Promise<number>;
 }
@@ -32,6 +34,7 @@ export function standInSupplier(supplier: string): StandInSupplier {
       const path = `purchase-orders?idempotency_key=${encodeURIComponent(key)}`;
       return (await call<{ orders: PurchaseOrder[] }>(path)).orders;
     },
+    calls: () => call<Record<string, number>>("calls"),
     acceptLateNow: async () => (await call<{ accepted: number }>("late-acceptances", { method: "POST" })).accepted,
   };
 }
