@@ -72,6 +72,8 @@ export interface SagaRules {
   /** Delay after the n-th failed attempt in ms, or null to give up. */
   readonly delayAfter: (attempt: number) => number | null;
   readonly maxWaitMs: number;
+  /** Drawn for each wait on an open breaker, in ms, so that the sagas that it holds up don't wake together. */
+  readonly blockedSpreadMs: () => number;
   readonly lateCheckMs: number;
   readonly lateChecks: number;
 }
@@ -243,6 +245,7 @@ function settleBlocked(
   rules: SagaRules,
 ): SagaState {
   const blockedSince = state.blockedSince || now;
+  const waitUntil = now + Math.max(1, retryAfterMs) + rules.blockedSpreadMs();
   if ("step" in action) {
     const entry = entryOf(state, action.step);
     const uncounted = replace(state, {
@@ -250,8 +253,7 @@ function settleBlocked(
       state: action.do === "compensate" ? "compensating" : action.do === "probe" ? "unknown" : "failed",
       attempt: action.do === "probe" ? entry.attempt : Math.max(0, entry.attempt - 1),
     });
-    if (now - blockedSince < rules.maxWaitMs)
-      return { ...uncounted, blockedSince, waitUntil: now + Math.max(1, retryAfterMs) };
+    if (now - blockedSince < rules.maxWaitMs) return { ...uncounted, blockedSince, waitUntil };
     // The other steps can still be undone: only this one is left to a person.
     if (action.do === "compensate") {
       return closeIfUndone({ ...replace(state, { ...entry, state: "compensation_failed" }), blockedSince: 0 });
@@ -264,7 +266,7 @@ function settleBlocked(
       error: { step: action.step, code: "CIRCUIT_OPEN", reason },
     };
   }
-  return { ...state, waitUntil: now + Math.max(1, retryAfterMs) };
+  return { ...state, waitUntil };
 }
 
 /** A cancel asked for from outside: compensates unless the order has moved its stock or ended. */

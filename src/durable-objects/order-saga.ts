@@ -3,7 +3,7 @@
  * intent and a watchdog alarm are on disk before each call, so whatever dies in between is taken up where it stood.
  */
 import { DurableObject } from "cloudflare:workers";
-import { ORDER_MAX_WAIT_MS } from "../config.ts";
+import { OPEN_CIRCUIT_SPREAD_MS, ORDER_MAX_WAIT_MS } from "../config.ts";
 import { createContainer } from "../container.ts";
 import { findOrder } from "../db/queries/orders.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -12,7 +12,7 @@ import type { Outcome, SagaAction, SagaRules, SagaState } from "../domain/order-
 import { traceIdOf } from "../domain/trace.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
-import { nextDelayMs } from "../resilience/backoff.ts";
+import { nextDelayMs, spreadMs } from "../resilience/backoff.ts";
 import { closeOrder, compensateStep, fenceOrder } from "../services/order-compensations.ts";
 import { noteSleep } from "../services/orders.ts";
 import { probePurchase, runStep, type StepDeps } from "../services/order-steps.ts";
@@ -174,6 +174,7 @@ export class OrderSaga extends DurableObject<Env> {
     return {
       delayAfter: (attempt) => nextDelayMs(attempt, Math.random),
       maxWaitMs: ORDER_MAX_WAIT_MS,
+      blockedSpreadMs: () => spreadMs(OPEN_CIRCUIT_SPREAD_MS, Math.random),
       lateCheckMs: LATE_CHECK_MS,
       lateChecks: LATE_CHECKS,
     };

@@ -37,6 +37,11 @@ export function notBefore(delayMs: number, retryAfterSeconds: number | undefined
   return Math.min(MAX_DELAY_MS, asked + delayMs * JITTER * unitInterval(random()));
 }
 
+/** A wait that is drawn from [0, widthMs], to go on top of one that many callers were told alike. */
+export function spreadMs(widthMs: number, random: () => number): number {
+  return widthMs * unitInterval(random());
+}
+
 /** Whole seconds for a queue's `delaySeconds`: rounded up, so never shorter than the delay. */
 export function toQueueSeconds(delayMs: number): number {
   return Math.ceil(Math.min(MAX_DELAY_MS, Math.max(0, delayMs)) / 1000);

@@ -2,10 +2,12 @@
  * The response file's way to the document store: one attempt a call, behind the breaker, by the ladder 1, 2, 4, 8 s. The
  * path is derived from the request, so a repeated upload overwrites itself. Giving up is told once.
  */
+import { OPEN_CIRCUIT_SPREAD_MS } from "../config.ts";
 import { findCloudUpload, finishCloudUpload, noteFailedAttempt, noteWaiting } from "../db/queries/cloud-uploads.ts";
 import { findRequest, findResponseById } from "../db/queries/requests.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { DocumentStore } from "../domain/ports.ts";
+import { spreadMs } from "../resilience/backoff.ts";
 import { decideRetry, faultOf } from "../resilience/retry.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
@@ -63,7 +65,8 @@ async function afterFailure(
   if (error instanceof AppError && error.code === "CIRCUIT_OPEN") {
     // Else the cron would take the message for lost, and add another one in every minute of a long outage.
     await deps.commit({ trace: deps.newTrace(), writes: [noteWaiting(responseId, isoNow(deps))] });
-    return { do: "again", delayMs: (error.retryAfterSeconds ?? 30) * 1000 };
+    const held = (error.retryAfterSeconds ?? 30) * 1000;
+    return { do: "again", delayMs: held + spreadMs(OPEN_CIRCUIT_SPREAD_MS, deps.random) };
   }
   const decision = decideRetry({ attempt, error: faultOf(error), random: deps.random });
   const at = isoNow(deps);

@@ -3,7 +3,13 @@
  * in between makes a second POST with the same `webhook-id` and the same body; a try is counted once, and the ladder has
  * an end.
  */
-import { WEBHOOK_HOLD_MAX_MS, WEBHOOK_LADDER_MS, WEBHOOK_LIFE_MS, type Settings } from "../config.ts";
+import {
+  OPEN_CIRCUIT_SPREAD_MS,
+  WEBHOOK_HOLD_MAX_MS,
+  WEBHOOK_LADDER_MS,
+  WEBHOOK_LIFE_MS,
+  type Settings,
+} from "../config.ts";
 import {
   findDelivery,
   hasDelivered,
@@ -21,7 +27,7 @@ import { ReceiverFault } from "../domain/receiver-fault.ts";
 import type { Actor } from "../domain/trace.ts";
 import { secretsAt } from "../domain/webhook-signature.ts";
 import { checkTarget } from "../domain/webhook-target.ts";
-import { nextDelayMs, notBefore } from "../resilience/backoff.ts";
+import { nextDelayMs, notBefore, spreadMs } from "../resilience/backoff.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 import { webhookDue } from "./webhook-timers.ts";
 
@@ -122,7 +128,8 @@ async function onHold(deps: WebhookSendingDeps, found: DeliveryWithEndpoint, ret
   if (isTooOld(deps, delivery)) return failedUntried(deps, found, "its receiver has been failing for too long");
   const now = deps.clock.now();
   const wait = Math.min(WEBHOOK_HOLD_MAX_MS, (now - Date.parse(delivery.roundAt)) / 2);
-  const nextMs = now + notBefore(Math.max(1_000, wait), retryAfterSeconds, deps.random);
+  const heldMs = notBefore(Math.max(1_000, wait), retryAfterSeconds, deps.random);
+  const nextMs = now + heldMs + spreadMs(OPEN_CIRCUIT_SPREAD_MS, deps.random);
   const at = isoNow(deps);
   const nextAt = new Date(nextMs).toISOString();
   return {

@@ -23,6 +23,7 @@ const LADDER = [1_000, 2_000, 4_000, 8_000];
 const RULES: SagaRules = {
   delayAfter: (attempt) => LADDER[attempt - 1] ?? null,
   maxWaitMs: 4 * HOUR,
+  blockedSpreadMs: () => 0,
   lateCheckMs: 30_000,
   lateChecks: 2,
 };
@@ -233,6 +234,19 @@ describe("an open breaker", () => {
     expect(gaps(calls, "run purchase:acme")).toEqual([30_000, 30_000, 1_000]);
     expect(entryOf(state, "purchase:acme").attempt).toBe(2);
     expect(state.status).toBe("Completed");
+  });
+
+  it("holds each saga up for a while of its own on top of the breaker's wait, drawn anew each time", ({ expect }) => {
+    const drawn = [0, 9_999, 3_000];
+    const rules = { ...RULES, blockedSpreadMs: () => drawn.shift() ?? 0 };
+    const action: SagaAction = { do: "run", step: "purchase:acme", key: "ord_1:acme" };
+    let state = begin(startSaga("ord_1", 0, ["acme"]), action);
+    const waits = [0, 9_999, 3_000].map(() => {
+      state = settle(state, action, blocked, NOW, rules);
+      return state.waitUntil - NOW;
+    });
+
+    expect(waits).toEqual([30_000, 39_999, 33_000]);
   });
 
   it("that stays open for the longest wait ends the order as NeedsAttention, with the reason, and undoes nothing", ({

@@ -7,6 +7,7 @@ import {
   MAX_DELAY_MS,
   nextDelayMs,
   notBefore,
+  spreadMs,
   toQueueSeconds,
 } from "../../../src/resilience/backoff.ts";
 
@@ -83,6 +84,13 @@ describe("Retry-After", () => {
   it("beyond what a queue can hold back is cut at 12 h, without overflow", ({ expect }) => {
     expect(notBefore(1_000, Number.MAX_VALUE, most)).toBe(MAX_DELAY_MS);
     expect(nextDelayMs(1, most, [Number.MAX_VALUE])).toBe(MAX_DELAY_MS);
+  });
+});
+
+describe("a spread", () => {
+  it("is drawn from the whole of its width, and never negative or longer", ({ expect }) => {
+    expect([0, 0.25, 0.999_999].map((drawn) => spreadMs(10_000, () => drawn))).toEqual([0, 2_500, 9_999.99]);
+    expect([-1, Number.NaN, 7].map((drawn) => spreadMs(10_000, () => drawn))).toEqual([0, 0, 10_000]);
   });
 });
 
