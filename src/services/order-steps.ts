@@ -2,7 +2,7 @@
  * What each step of the order saga does: supplier calls through the breaker, everything else one batch under the step's
  * own inbox key, behind the fence. A reply that was lost is reported as unknown, never as failed.
  */
-import { isCommitted } from "../db/queries/order-stock.ts";
+import { holdsReservation, isCommitted } from "../db/queries/order-stock.ts";
 import { endOrder, passFence, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
 import { findParts } from "../db/queries/parts.ts";
 import { findSupplierUrl } from "../db/queries/suppliers.ts";
@@ -88,6 +88,9 @@ async function reserveStep(deps: StepDeps, context: StepContext): Promise<Outcom
 
 async function moveStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
   if (await hasMoved(deps, context)) return { kind: "done" };
+  // Asked before bins are chosen: pieces that are the order's no more may be in none, and it isn't the bins that changed.
+  if (demandOf(context.lines).length > 0 && !(await holdsReservation(deps.db, context.order.id)))
+    return failed("RESERVATION_GONE", "the reservation has expired");
   const { writes, events } = await moveStock(deps, context.order, context.lines);
   const committed = await commitStep(deps, context, writes, events);
   if (!committed.ok && committed.code === "CONFLICT") {

@@ -59,6 +59,14 @@ export function takeAvailable(demand: readonly PlaceDemand[]): GuardedWrite {
   };
 }
 
+/** False once its reservation has expired, been released or been used. */
+export async function holdsReservation(db: Database, orderId: string): Promise<boolean> {
+  const row = await db.get<{ n: number }>(
+    sql`SELECT COUNT(*) AS n FROM reservations WHERE order_id = ${orderId} AND state = 'open'`,
+  );
+  return row.n > 0;
+}
+
 /** The places of a demand where less is available than asked: for the answer that names the SKU. */
 export async function shortages(db: Database, demand: readonly PlaceDemand[]) {
   return db.all<{ sku: string; location: string; wanted: number; available: number }>(sql`
