@@ -8,3 +8,8 @@ declare namespace Cloudflare {
     readonly TEST_DATA: Readonly<Record<string, string>> | null;
   }
 }
+
+declare module "*.md?raw" {
+  const text: string;
+  export default text;
+}

@@ -1,6 +1,6 @@
 /**
  * D1 with faults, for `wrapBindings({ DB: faults.wrap })`: a batch that begins with a marker (its inbox id) fails before
- * its commit, or after it (the reply is lost), or is held and lands late.
+ * its commit, or after it (the reply is lost), or is held and lands late, or is carried out two times.
  */
 
 export type FaultKind =
@@ -9,11 +9,15 @@ export type FaultKind =
   /** The batch is committed, and its caller hears of a broken connection. */
   | "after"
   /** Its caller hears of a time-out; `release` hands it to the database later. */
-  | "held";
+  | "held"
+  /** It reaches the database two times, as by a hidden retry; its caller gets the second answer. */
+  | "twice";
 
 export interface Fault {
   /** A parameter of the batch's first statement, or a value in its list of rows: the inbox id of a saga's step, a command's id. */
   readonly marker: string;
+  /** Another parameter of that statement, where the marker alone says too little. */
+  readonly and?: string;
   readonly kind: FaultKind;
   /** How many such batches; by default every one. */
   readonly times?: number;
@@ -60,7 +64,9 @@ export function faultyD1(...faults: readonly Fault[]): FaultyD1 {
 
   const faultOf = (statements: readonly Statement[]): Fault | undefined =>
     faults.find((fault) => {
-      const hit = statements[0]?.params.some((param) => names(param, fault.marker)) ?? false;
+      const params = statements[0]?.params ?? [];
+      const hit =
+        params.some((param) => names(param, fault.marker)) && (fault.and === undefined || params.includes(fault.and));
       const before = counts.get(fault.marker) ?? 0;
       if (!hit || before >= (fault.times ?? Number.POSITIVE_INFINITY)) return false;
       counts.set(fault.marker, before + 1);
@@ -72,6 +78,10 @@ export function faultyD1(...faults: readonly Fault[]): FaultyD1 {
     const fault = faultOf(texts);
     if (!fault) return on.batch(statements);
     if (fault.kind === "held") held.push(texts);
+    if (fault.kind === "twice") {
+      await on.batch(statements).catch(() => undefined); // whatever it was, the second answer is heard
+      return on.batch(statements);
+    }
     if (fault.kind === "after") await on.batch(statements).catch(() => undefined); // its reply is lost, whatever it was
     throw new Error(`D1_ERROR: Network connection lost (${fault.kind}).`);
   };

@@ -7,9 +7,12 @@ import type { Env } from "../../src/env.ts";
 
 type Wraps = { [K in keyof Env]?: (real: Env[K]) => Env[K] };
 
+type WrapState = (real: DurableObjectState) => DurableObjectState;
+
 interface World {
   offsetMs: number;
   wraps: Wraps;
+  wrapSagaState?: WrapState | undefined;
 }
 
 const KEY = Symbol.for("waybill.test.world");
@@ -38,6 +41,15 @@ export function moveClock(ms: number): void {
 /** Wraps bindings until the next call; `{}` takes all wraps away. */
 export function wrapBindings(wraps: Wraps): void {
   world.wraps = wraps;
+}
+
+/** How each saga that comes to life from now on sees its own storage and alarm; `undefined`: as they are. */
+export function wrapSagaState(wrap: WrapState | undefined): void {
+  world.wrapSagaState = wrap;
+}
+
+export function sagaStateThroughWorld(real: DurableObjectState): DurableObjectState {
+  return world.wrapSagaState?.(real) ?? real;
 }
 
 const seen = new WeakMap<object, Env>();
