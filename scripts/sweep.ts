@@ -28,6 +28,7 @@ const PROOFS: readonly (readonly [project: string, file: string])[] = [
   ["patterns", "test/patterns/02-publish-subscribe.test.ts"],
   ["patterns", "test/patterns/08-hub.test.ts"],
   ["runtime", "test/runtime/rows-written.test.ts"],
+  ["real-data", "test/real-data/adventureworks-saga.test.ts"],
   ["local", "test/local/sigkill.test.ts"],
 ];
 
