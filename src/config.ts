@@ -115,7 +115,7 @@ export const MAX_REPLAY_COMMANDS = 500;
 export const RESERVATION_LIFE_MS = 72 * 60 * 60 * 1000;
 export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;
 export const SUPPLIER_TIMEOUT_MS = 10_000;
-export const SUPPLIER_ANSWER_BYTES = 256 * 1024;
+export const SUPPLIER_ANSWER_BYTES = 1024 * 1024; // a look-up names every line of every order under the key
 
 // Webhooks
 export const WEBHOOK_TIMEOUT_MS = 10_000;
@@ -153,6 +153,22 @@ const jwkSet = z.string().transform((text, context): { keys: z.output<typeof pub
   }
 });
 
+const SECRET = /^whsec_[A-Za-z0-9+/]{32,86}={0,2}$/; // 24 to 64 bytes
+
+const supplierSecret = z.string().regex(SECRET);
+const supplierSecrets = z.string().transform((text, context): Record<string, readonly string[]> => {
+  try {
+    const named = z.record(
+      z.string().min(1).max(100),
+      z.union([supplierSecret, z.array(supplierSecret).min(1).max(2)]),
+    );
+    return Object.fromEntries(Object.entries(named.parse(JSON.parse(text))).map(([name, one]) => [name, [one].flat()]));
+  } catch {
+    context.addIssue("must be a JSON object: name → whsec_…, or a list of two while one replaces the other");
+    return z.NEVER;
+  }
+});
+
 const settingsSchema = z.object({
   ENVIRONMENT: z.enum(["production", "development"]),
   DECISION_ENGINE: z.enum(["workers-ai", "rules"]),
@@ -165,6 +181,8 @@ const settingsSchema = z.object({
   AUDIT_KEY: z.string().min(1, "must hold an ES256 private key (JWK)"),
   /** Public halves of audit keys used before (JWK set, JSON): their seals stay checkable. */
   AUDIT_RETIRED_KEYS: jwkSet.optional(),
+  /** What signs our calls to suppliers, by the name that their rows give; of two, both sign. A secret. */
+  SUPPLIER_SECRETS: supplierSecrets.default({}),
   /** People's tokens: an OpenID Connect provider's key set. Unset: people have no tokens outside development. */
   OIDC_JWKS_URL: z.url({ protocol: /^https$/ }).optional(),
   OIDC_ISSUER: z.string().min(1).optional(),

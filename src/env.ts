@@ -13,6 +13,7 @@ export interface Env extends Generated {
   readonly AUTH_PRIVATE_JWK: string;
   readonly AUDIT_KEY: string;
   readonly AUDIT_RETIRED_KEYS?: string;
+  readonly SUPPLIER_SECRETS?: string;
   readonly OIDC_JWKS_URL?: string;
   readonly OIDC_ISSUER?: string;
   readonly OIDC_AUDIENCE?: string;

@@ -15,10 +15,15 @@ export interface PurchaseOrderLineDraft {
   readonly unitPrice: number;
 }
 
-export interface PurchaseOrderDraft {
+export interface SupplierAddress {
   readonly supplier: string;
   /** Base URL of the supplier's API. */
   readonly url: string;
+  /** What signs the calls that write, `whsec_…`; of two, both sign. */
+  readonly secrets: readonly string[];
+}
+
+export interface PurchaseOrderDraft extends SupplierAddress {
   /** `{order}:{supplier}`: the same key never makes a second purchase order. */
   readonly idempotencyKey: string;
   readonly orderId: string;
@@ -29,11 +34,12 @@ export interface PurchaseOrderDraft {
 export interface PlacedPurchaseOrder {
   readonly reference: string;
   readonly status: "accepted" | "cancelled";
-}
-
-export interface SupplierAddress {
-  readonly supplier: string;
-  readonly url: string;
+  /** As the supplier understood the order; whether these are our terms is for the caller to see. Money in minor units. */
+  readonly confirmed: {
+    readonly currency: string;
+    readonly total: number;
+    readonly lines: readonly PurchaseOrderLineDraft[];
+  };
 }
 
 /**
@@ -46,10 +52,11 @@ export interface SupplierGateway {
   ): Promise<{ ok: true; order: PlacedPurchaseOrder } | { ok: false; reason: string }>;
   /** The purchase order made under this key, or null if the supplier has none. */
   findPurchaseOrder(at: SupplierAddress, idempotencyKey: string): Promise<PlacedPurchaseOrder | null>;
-  /** Cancelling what is cancelled, or was never placed, succeeds. */
+  /** Cancels every order under the key, but for `keep`. Cancelling what is cancelled, or was never placed, succeeds. */
   cancelPurchaseOrder(
     at: SupplierAddress,
     idempotencyKey: string,
+    keep?: string,
   ): Promise<{ ok: true } | { ok: false; reason: string }>;
   health(at: SupplierAddress): Promise<boolean>;
 }

@@ -56,6 +56,11 @@ export const suppliers = sqliteTable("suppliers", {
   creditRating: integer("credit_rating").notNull().default(1),
   preferred: integer("preferred", { mode: "boolean" }).notNull().default(false),
   active: integer("active", { mode: "boolean" }).notNull().default(true),
+  adapter: text("adapter", { enum: ["http-supplier", "simulated-supplier"] })
+    .notNull()
+    .default("simulated-supplier"),
+  /** Of an entry of SUPPLIER_SECRETS. */
+  secretName: text("secret_name"),
 });
 
 export const supplierParts = sqliteTable(
