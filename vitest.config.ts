@@ -1,11 +1,12 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-pool-workers";
 import { defineConfig } from "vitest/config";
 import { buildSupplier } from "./scripts/build-supplier.ts";
 import { readAdventureWorks } from "./test/support/adventureworks.ts";
 
 const migrations = await readD1Migrations("./migrations");
-const supplier = await buildSupplier();
+const supplierSecret = `whsec_${randomBytes(32).toString("base64")}`;
+const supplier = await buildSupplier({ SIGNING_SECRET: supplierSecret, SIGNATURE_TOLERANCE_S: "0" });
 const newKey = () =>
   JSON.stringify(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey.export({ format: "jwk" }));
 const [signingKey, auditKey] = [newKey(), newKey()];
@@ -36,6 +37,7 @@ function inWorkerd(
             DECISION_ENGINE: "rules",
             AUTH_PRIVATE_JWK: signingKey,
             AUDIT_KEY: auditKey,
+            SUPPLIER_SECRETS: JSON.stringify({ "simulated-supplier": supplierSecret }),
             TEST_MIGRATIONS: migrations,
             SWEEP_FULL: process.env["SWEEP_FULL"] ?? "",
             SWEEP_SEED: process.env["SWEEP_SEED"] ?? "",

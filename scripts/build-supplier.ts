@@ -6,11 +6,18 @@ import { build } from "esbuild";
 
 const BUNDLE = fileURLToPath(new URL("../node_modules/.cache/waybill/supplier.mjs", import.meta.url));
 
+interface SupplierBindings {
+  /** `whsec_…`: what the app signs its calls with. */
+  readonly SIGNING_SECRET: string;
+  /** "0" where the app's clock is moved. */
+  readonly SIGNATURE_TOLERANCE_S: string;
+}
+
 /**
  * Options of a miniflare worker (the shape that `convertV4MiniflareOptions` and the test plugin take), bundled now.
  * `supplier/wrangler.toml` says the same for deployment.
  */
-export async function buildSupplier() {
+export async function buildSupplier(bindings: SupplierBindings) {
   const fresh = `${BUNDLE}.${randomUUID()}`; // the test configuration is loaded once a project, at the same time
   await build({
     entryPoints: [fileURLToPath(new URL("../supplier/src/worker.ts", import.meta.url))],
@@ -27,6 +34,7 @@ export async function buildSupplier() {
     modules: true as const,
     scriptPath: BUNDLE,
     compatibilityDate: "2026-10-23",
+    bindings: { ...bindings },
     durableObjects: {
       BOOK: { className: "SupplierBook", useSQLite: true },
       RECEIVER: { className: "WebhookReceiver", useSQLite: true },

@@ -19,6 +19,8 @@ export const SUPPLIER_HOST = "suppliers.localhost";
 /** The same for the stand-in receiver of webhooks: `/{name}/received` shows what it got. */
 export const RECEIVER_HOST = "hooks.localhost";
 
+const SIGNATURE_TOLERANCE_S = "300";
+
 export interface RuntimeOptions {
   /** 0 takes a free one. */
   readonly port: number;
@@ -26,6 +28,8 @@ export interface RuntimeOptions {
   readonly stateDir: string;
   /** Added to the variables of wrangler.toml, or in their place; the secrets too. */
   readonly vars: Readonly<Record<string, string>>;
+  /** With which the app signs its calls to the stand-in supplier. */
+  readonly supplierSecret: string;
   /** Takes each line that the Worker or the platform prints. Without it they are dropped. */
   readonly log?: (line: string) => void;
 }
@@ -42,10 +46,19 @@ export interface Runtime {
  * Starts everything and resolves when the port answers. Rejects with miniflare's `ERR_ADDRESS_IN_USE` if the port is
  * taken, and with the compiler's errors if the app doesn't build. The database must be migrated: `withDatabase`.
  */
-export async function startRuntime({ port, stateDir, vars, log = () => {} }: RuntimeOptions): Promise<Runtime> {
+export async function startRuntime({
+  port,
+  stateDir,
+  vars,
+  supplierSecret,
+  log = () => {},
+}: RuntimeOptions): Promise<Runtime> {
   endPlatformWithThisProcess();
   const { name, options, configured } = readWorkerConfig();
-  const [script, supplier] = await Promise.all([bundleApp(), buildSupplier()]);
+  const [script, supplier] = await Promise.all([
+    bundleApp(),
+    buildSupplier({ SIGNING_SECRET: supplierSecret, SIGNATURE_TOLERANCE_S }),
+  ]);
   const mf = new Miniflare(
     convertV4MiniflareOptions({
       ...sharedOptions(stateDir, log),

@@ -5,6 +5,7 @@
 import { createServer } from "node:net";
 import { parseSettings } from "../src/config.ts";
 import { messageOf } from "../src/domain/errors.ts";
+import { SIMULATED_SECRET } from "../src/domain/supplier-access.ts";
 import { releaseForgotten } from "./forgotten-messages.ts";
 import { applyMigrations } from "./migrate.ts";
 import { dueCrons, isEveryMinute } from "./crons.ts";
@@ -44,7 +45,13 @@ async function start(): Promise<void> {
     await releaseForgotten(db);
     return (await personas(db)).map(({ id, role, region }) => `${id} ${role} ${region ?? "-"}`);
   });
-  const runtime = await startRuntime({ port, stateDir, vars, log: (line) => stopping || console.log(line) });
+  const runtime = await startRuntime({
+    port,
+    stateDir,
+    vars,
+    supplierSecret: folder.supplierSecret,
+    log: (line) => stopping || console.log(line),
+  });
   const stop = async () => {
     if (stopping) return;
     stopping = true;
@@ -87,12 +94,13 @@ function portFrom(text: string): number {
 }
 
 /** The variables on top of wrangler.toml's, checked as the app itself checks them. */
-function checkedVars({ privateJwk, auditKey }: StateFolder): Record<string, string> {
+function checkedVars({ privateJwk, auditKey, supplierSecret }: StateFolder): Record<string, string> {
   const vars: Record<string, string> = {
     ENVIRONMENT: "development",
     DECISION_ENGINE: "rules",
     AUTH_PRIVATE_JWK: privateJwk,
     AUDIT_KEY: auditKey,
+    SUPPLIER_SECRETS: JSON.stringify({ [SIMULATED_SECRET]: supplierSecret }),
   };
   for (const name of OVERRIDABLE) {
     const value = process.env[name];

@@ -15,6 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { messageOf } from "../src/domain/errors.ts";
+import { SECRET_BYTES, secretOf } from "../src/domain/webhook-signature.ts";
 
 const OTHER_FOLDER = "Or choose another: WAYBILL_STATE=folder npm start";
 
@@ -23,6 +24,8 @@ export interface StateFolder {
   readonly privateJwk: string;
   /** The same for audit seals. */
   readonly auditKey: string;
+  /** `whsec_…`: signs the calls to the stand-in supplier, which verifies them with the same. Kept in the same way. */
+  readonly supplierSecret: string;
   /** Lets another Waybill have the folder. The end of the process does so too, however it ends. */
   release(): void;
 }
@@ -42,6 +45,7 @@ export async function openStateFolder(path: string): Promise<StateFolder> {
     return {
       privateJwk: await privateKeyIn(path, "auth-private.jwk"),
       auditKey: await privateKeyIn(path, "audit-private.jwk"),
+      supplierSecret: secretIn(path, "supplier.secret"),
       release: () => lock.close(),
     };
   } catch (error) {
@@ -83,13 +87,21 @@ function lockFile(path: string): DatabaseSync {
   }
 }
 
+function secretIn(path: string, name: string): string {
+  const file = join(path, name);
+  if (!existsSync(file)) writeSecret(file, secretOf(crypto.getRandomValues(new Uint8Array(SECRET_BYTES))));
+  return readFileSync(file, "utf8").trim();
+}
+
+/** Written whole or not at all: a kill in between must not leave half a key. */
+function writeSecret(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o600, flush: true });
+  renameSync(`${file}.new`, file);
+}
+
 async function privateKeyIn(path: string, name: string): Promise<string> {
   const file = join(path, name);
-  if (!existsSync(file)) {
-    // Written whole or not at all: a kill in between must not leave half a key.
-    writeFileSync(`${file}.new`, await newPrivateKey(), { mode: 0o600, flush: true });
-    renameSync(`${file}.new`, file);
-  }
+  if (!existsSync(file)) writeSecret(file, await newPrivateKey());
   const text = readFileSync(file, "utf8");
   if (!isPrivateKey(text)) {
     throw new Error(`${file} holds no ES256 private key. Delete it: the next start makes a new one.`);

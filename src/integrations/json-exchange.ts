@@ -21,6 +21,8 @@ export interface Exchange {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** More headers, made of the body as it is sent and of the time when it is. */
+  readonly sign?: (body: string, nowMs: number) => Promise<Readonly<Record<string, string>>>;
   readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
 }
@@ -47,15 +49,17 @@ export async function exchangeJson(deps: ExchangeDeps, exchange: Exchange): Prom
 
 async function attempt(deps: ExchangeDeps, exchange: Exchange, signal: AbortSignal): Promise<ExchangeAnswer> {
   const { fetch } = deps; // the platform's fetch refuses to be called as a method of something else
+  const body = exchange.body === undefined ? undefined : JSON.stringify(exchange.body);
   try {
     const response = await fetch(exchange.url.href, {
       method: exchange.method,
       headers: {
         accept: "application/json",
-        ...(exchange.body === undefined ? {} : { "content-type": "application/json" }),
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...exchange.headers,
+        ...(await exchange.sign?.(body ?? "", deps.clock.now())),
       },
-      ...(exchange.body === undefined ? {} : { body: JSON.stringify(exchange.body) }),
+      ...(body === undefined ? {} : { body }),
       redirect: "manual",
       signal,
     });

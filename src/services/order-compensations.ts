@@ -3,7 +3,6 @@
  * step can land, so what a compensation finds is final. Each undo is idempotent: it says done when nothing is left.
  */
 import { cancelPurchaseOrderRow, endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
-import { findSupplierUrl } from "../db/queries/suppliers.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { Outcome, SagaError, StepName } from "../domain/order-saga.ts";
 import { isoNow } from "./deps.ts";
@@ -67,15 +66,15 @@ async function reverse(deps: StepDeps, context: StepContext): Promise<Outcome> {
 
 async function cancelPurchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
   const supplier = context.step.slice("purchase:".length);
-  const url = await findSupplierUrl(deps.db, supplier);
-  if (url === null) return { kind: "done" };
+  const access = await deps.accessTo(supplier);
+  if (!access.ok) return { kind: "failed", code: "SUPPLIER_REFUSED", reason: access.reason, retryable: false };
   const gateway = deps.supplierOf(supplier);
-  const found = await gateway.findPurchaseOrder({ supplier, url }, context.key);
+  const found = await gateway.findPurchaseOrder(access.address, context.key);
   if (!found) {
     const undone = await undo(deps, context, [cancelPurchaseOrderRow(context.key, isoNow(deps))], []);
     return undone.kind === "done" ? { kind: "done", note: "nothing_found" } : undone;
   }
-  const cancelled = await gateway.cancelPurchaseOrder({ supplier, url }, context.key);
+  const cancelled = await gateway.cancelPurchaseOrder(access.address, context.key);
   if (!cancelled.ok) return { kind: "failed", code: "SUPPLIER_REFUSED", reason: cancelled.reason, retryable: true };
   return undo(deps, context, [cancelPurchaseOrderRow(context.key, isoNow(deps))], []);
 }

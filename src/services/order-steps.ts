@@ -5,23 +5,26 @@
 import { holdsReservation, isCommitted } from "../db/queries/order-stock.ts";
 import { endOrder, passFence, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
 import { findParts } from "../db/queries/parts.ts";
-import { findSupplierUrl } from "../db/queries/suppliers.ts";
 import type { AnyEventDraft, Committed, GuardedWrite } from "../db/unit-of-work.ts";
 import { AppError, messageOf, type ErrorCode } from "../domain/errors.ts";
 import type { Outcome, StepName } from "../domain/order-saga.ts";
-import type { SupplierGateway } from "../domain/ports.ts";
+import type { PlacedPurchaseOrder, SupplierGateway } from "../domain/ports.ts";
+import { differenceOf } from "../domain/purchase-terms.ts";
+import type { SupplierAccess } from "../domain/supplier-access.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 import { orderEnded } from "./orders.ts";
 import { explainShortage, reserveParts } from "./parts.ts";
 import { demandOf, moveStock } from "./shipments.ts";
-import { createPurchaseOrder, draftPurchaseOrder } from "./suppliers.ts";
+import { createPurchaseOrder, draftPurchaseOrder, suppliersOf, termsOf } from "./suppliers.ts";
 
 export const SAGA_SCOPE = "saga";
 
 export interface StepDeps extends ServiceDeps {
   /** The supplier behind its breaker: an open one throws CIRCUIT_OPEN. */
   readonly supplierOf: (supplier: string) => SupplierGateway;
+  /** Where the supplier is reached, or why it can't be. */
+  readonly accessTo: (supplier: string) => Promise<SupplierAccess>;
 }
 
 export interface StepContext {
@@ -73,6 +76,11 @@ async function createOrder(deps: StepDeps, context: StepContext): Promise<Outcom
     known.some((part) => part.sku === line.sku && part.discontinued && line.source === "purchase"),
   );
   if (gone) return failed("CONFLICT", `line ${gone.line}: ${gone.sku} is discontinued and can't be bought`);
+  // Before anything was asked of anyone: a supplier that can't be called later leaves nothing to a person now.
+  for (const supplier of suppliersOf(context.lines)) {
+    const access = await deps.accessTo(supplier);
+    if (!access.ok) return failed("SUPPLIER_REFUSED", access.reason);
+  }
   return outcomeOf(await commitStep(deps, context, [], []));
 }
 
@@ -116,9 +124,9 @@ async function completeStep(deps: StepDeps, context: StepContext): Promise<Outco
 
 async function purchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
   const supplier = context.step.slice("purchase:".length);
-  const url = await findSupplierUrl(deps.db, supplier);
-  if (url === null) return failed("SUPPLIER_REFUSED", `${supplier} can't be ordered from: it has no address`);
-  const draft = draftPurchaseOrder(context.order, context.lines, { supplier, url, key: context.key });
+  const access = await deps.accessTo(supplier);
+  if (!access.ok) return failed("SUPPLIER_REFUSED", access.reason);
+  const draft = draftPurchaseOrder(context.order, context.lines, access.address, context.key);
   const placed = await deps.supplierOf(supplier).placePurchaseOrder(draft);
   if (!placed.ok) return failed("SUPPLIER_REFUSED", `${supplier}: ${placed.reason}`);
   if (placed.order.status === "cancelled")
@@ -130,9 +138,9 @@ async function purchase(deps: StepDeps, context: StepContext): Promise<Outcome> 
 export async function probePurchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
   try {
     const supplier = context.step.slice("purchase:".length);
-    const url = await findSupplierUrl(deps.db, supplier);
-    if (url === null) return { kind: "not_done" };
-    const found = await deps.supplierOf(supplier).findPurchaseOrder({ supplier, url }, context.key);
+    const access = await deps.accessTo(supplier);
+    if (!access.ok) return failed("SUPPLIER_REFUSED", access.reason);
+    const found = await deps.supplierOf(supplier).findPurchaseOrder(access.address, context.key);
     if (!found || found.status === "cancelled") return { kind: "not_done" };
     return await recordPurchase(deps, context, supplier, found);
   } catch (error) {
@@ -144,8 +152,11 @@ async function recordPurchase(
   deps: StepDeps,
   context: StepContext,
   supplier: string,
-  order: { reference: string; status: "accepted" | "cancelled" },
+  order: PlacedPurchaseOrder,
 ): Promise<Outcome> {
+  // Never written down at other terms than were approved: the compensation finds it there and cancels it.
+  const difference = differenceOf(termsOf(context.order, context.lines, supplier), order.confirmed);
+  if (difference !== null) return failed("SUPPLIER_REFUSED", `${supplier}, ${order.reference}: ${difference}`);
   const { writes, events } = createPurchaseOrder(deps, context.order, context.lines, {
     supplier,
     key: context.key,

@@ -4,7 +4,8 @@
  */
 import { insertPurchaseOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
-import type { PlacedPurchaseOrder, PurchaseOrderDraft } from "../domain/ports.ts";
+import type { PlacedPurchaseOrder, PurchaseOrderDraft, SupplierAddress } from "../domain/ports.ts";
+import { totalOf, type OrderedTerms } from "../domain/purchase-terms.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
 /** The lines of an order that one supplier delivers. */
@@ -19,23 +20,25 @@ export function suppliersOf(lines: readonly OrderLineRow[]): string[] {
   ].sort();
 }
 
-export function draftPurchaseOrder(
-  order: OrderRow,
-  lines: readonly OrderLineRow[],
-  at: { supplier: string; url: string; key: string },
-): PurchaseOrderDraft {
+/** What is ordered of one supplier, and at which prices. */
+export function termsOf(order: OrderRow, lines: readonly OrderLineRow[], supplier: string): OrderedTerms {
   return {
-    supplier: at.supplier,
-    url: at.url,
-    idempotencyKey: at.key,
-    orderId: order.id,
     currency: order.currency,
-    lines: linesOf(lines, at.supplier).map((line) => ({
+    lines: linesOf(lines, supplier).map((line) => ({
       sku: line.sku,
       quantity: line.orderQuantity,
       unitPrice: line.unitPrice,
     })),
   };
+}
+
+export function draftPurchaseOrder(
+  order: OrderRow,
+  lines: readonly OrderLineRow[],
+  at: SupplierAddress,
+  key: string,
+): PurchaseOrderDraft {
+  return { ...at, idempotencyKey: key, orderId: order.id, ...termsOf(order, lines, at.supplier) };
 }
 
 /** What is written down once the supplier has accepted. */
@@ -55,7 +58,7 @@ export function createPurchaseOrder(
       supplier: placed.supplier,
       key: placed.key,
       reference: placed.order.reference,
-      total: own.reduce((sum, line) => sum + line.orderQuantity * line.unitPrice, 0),
+      total: totalOf(termsOf(order, lines, placed.supplier).lines),
       currency: order.currency,
       at,
       lines: own.map((line, index) => ({

@@ -1,23 +1,17 @@
 /** Wires the breaker object: how each kind of dependency is asked for its health, and who is told of an outage. */
 import type { Container } from "../container.ts";
-import { findSupplierUrl } from "../db/queries/suppliers.ts";
 import { archiveStore } from "../integrations/archive.ts";
 import { checkHealth } from "../integrations/health.ts";
-import { httpSupplier } from "../integrations/http-supplier.ts";
 import type { Transition } from "../resilience/circuit-breaker.ts";
+import { accessTo, supplierGateway } from "./suppliers.ts";
 
 export function isHealthy(container: Container, dependency: string): Promise<boolean> {
-  const { env, db, clock, settings } = container;
+  const { env, clock } = container;
   const checks = {
     archive: () => archiveStore(env.ARCHIVE).health(),
     supplier: async (id: string) => {
-      const url = await findSupplierUrl(db, id);
-      const gateway = httpSupplier({
-        fetch: (input, init) => fetch(input, init),
-        clock,
-        environment: settings.ENVIRONMENT,
-      });
-      return url !== null && (await gateway.health({ supplier: id, url }));
+      const access = await accessTo(container, id);
+      return access.ok && (await supplierGateway(container).health(access.address));
     },
   };
   return checkHealth(dependency, checks, clock);

@@ -1,7 +1,8 @@
 /** The forms of an answer. What a client did wrong is told as a problem document (RFC 9457), never as a page. */
 import type { z } from "zod";
 
-const TOO_BIG_BYTES = 300 * 1024;
+const CHUNK_BYTES = 64 * 1024;
+const TOO_BIG_CHUNKS = 160; // 10 MiB
 
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
   return new Response(JSON.stringify(body), {
@@ -42,7 +43,14 @@ export async function cutOff(answer: Response): Promise<Response> {
   return new Response(text.slice(0, text.length / 2), answer);
 }
 
-/** The same answer with blanks after it: still good JSON, but larger than a careful client reads. */
+/** The same answer with 10 MiB of blanks after it: still good JSON, but larger than a careful client reads. */
 export async function padded(answer: Response): Promise<Response> {
-  return new Response((await answer.text()) + " ".repeat(TOO_BIG_BYTES), answer);
+  const text = new TextEncoder().encode(await answer.text());
+  const blanks = new Uint8Array(CHUNK_BYTES).fill(0x20);
+  let sent = 0;
+  const body = new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(text),
+    pull: (controller) => (sent++ === TOO_BIG_CHUNKS ? controller.close() : controller.enqueue(blanks.slice())),
+  });
+  return new Response(body, answer);
 }

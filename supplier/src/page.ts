@@ -2,7 +2,7 @@
 import type { BookView } from "./supplier-book.ts";
 import { SWITCH_TEXT, type SwitchName } from "./switches.ts";
 
-const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+export const STYLE = `body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc}
 label{display:grid;grid-template-columns:11rem 7rem 1fr;gap:.5rem;align-items:center;padding:.2rem 0}
 input[type=number]{width:6rem}button{margin-top:1rem;padding:.4rem 1.2rem}`;
@@ -30,18 +30,28 @@ export function bookPage(supplier: string, view: BookView): Response {
     return `<label><code>${name}</code>${input}<span>${escape(SWITCH_TEXT[name])}</span></label>`;
   });
   const orders = view.orders.map((order) =>
-    row([order.reference, order.status, order.order_id, order.idempotency_key, `${order.total} ${order.currency}`]),
+    row([
+      order.reference,
+      order.status,
+      order.order_id,
+      order.idempotency_key,
+      order.lines.map((line) => `${line.quantity} × ${line.sku} at ${line.unit_price}`).join(", "),
+      `${order.total} ${order.currency}`,
+    ]),
   );
+  const calls = view.calls.map(({ at, what, answered }) => row([at, what, String(answered ?? "none")]));
   const late = view.late.map((waiting) => row([waiting.key, waiting.dueAt]));
   return htmlAnswer(
     `Supplier ${supplier}`,
     `<h2>Switches</h2>
 <form method="post" action="switches">${fields.join("\n")}<button>Set</button></form>
 <h2>Purchase orders</h2>
-${table(["Reference", "Status", "Order", "Idempotency key", "Total, minor units"], orders)}
+${table(["Reference", "Status", "Order", "Idempotency key", "Lines", "Total, minor units"], orders)}
 <h2>To be accepted late</h2>
 ${table(["Idempotency key", "At"], late)}
-<form method="post" action="late-acceptances"><button>Accept them now</button></form>`,
+<form method="post" action="late-acceptances"><button>Accept them now</button></form>
+<h2>Calls to its API</h2>
+${table(["At", "What", "Answered with"], calls)}`,
   );
 }
 
@@ -62,14 +72,13 @@ function table(heads: readonly string[], rows: readonly string[]): string {
 
 function htmlAnswer(title: string, body: string): Response {
   const page = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title>
-<meta name="viewport" content="width=device-width"><style>${STYLE}</style></head>
+<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="style.css"></head>
 <body><h1>${escape(title)}</h1>${body}</body></html>`;
   return new Response(page, {
     headers: {
       "content-type": "text/html; charset=utf-8",
       "cache-control": "no-store",
-      "content-security-policy":
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'",
+      "content-security-policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
       "x-content-type-options": "nosniff",
     },
   });

@@ -8,36 +8,45 @@ const MAX_LINES = 1_000;
 
 export const idempotencyKeySchema = z.string().regex(/^[\x21-\x7e]{1,255}$/, "must be 1 to 255 printable characters");
 
+const lineSchema = z.strictObject({
+  sku: z.string().min(1).max(200),
+  quantity: z.int().positive(),
+  unit_price: z.int().nonnegative(),
+});
+
 export const draftSchema = z
   .strictObject({
+    idempotency_key: idempotencyKeySchema,
     order_id: z.string().min(1).max(200),
     currency: z.string().regex(/^[A-Z]{3}$/, "must be an ISO 4217 code"),
-    lines: z
-      .array(
-        z.strictObject({
-          sku: z.string().min(1).max(200),
-          quantity: z.int().positive(),
-          unit_price: z.int().nonnegative(),
-        }),
-      )
-      .min(1)
-      .max(MAX_LINES),
+    lines: z.array(lineSchema).min(1).max(MAX_LINES),
   })
   .refine((draft) => Number.isSafeInteger(totalOf(draft)), "the total is too large");
 
+/** The body of a cancellation says what its path says: it is the body that is signed. */
+export const cancellationSchema = z.strictObject({
+  idempotency_key: idempotencyKeySchema,
+  reference: z.string().min(1).max(200),
+});
+
 export type Draft = z.output<typeof draftSchema>;
 
-export interface PurchaseOrder {
+/** What the supplier says that it will deliver, and at which price. */
+export interface Terms {
+  readonly currency: string;
+  /** Minor units of `currency`, as are the prices. */
+  readonly total: number;
+  readonly lines: readonly { readonly sku: string; readonly quantity: number; readonly unit_price: number }[];
+}
+
+export interface PurchaseOrder extends Terms {
   readonly reference: string;
   readonly status: "accepted" | "cancelled";
   readonly idempotency_key: string;
   readonly order_id: string;
-  /** Minor units of `currency`. */
-  readonly total: number;
-  readonly currency: string;
 }
 
 /** Minor units. */
-export function totalOf(draft: { readonly lines: readonly { quantity: number; unit_price: number }[] }): number {
+export function totalOf(draft: Pick<Terms, "lines">): number {
   return draft.lines.reduce((sum, line) => sum + line.quantity * line.unit_price, 0);
 }

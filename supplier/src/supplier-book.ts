@@ -1,13 +1,17 @@
 /**
  * One supplier's order book and switches. One key makes one purchase order, unless the double-accept switch is on;
- * a late acceptance is a row with an alarm, so it happens although the caller has gone and the object was evicted.
+ * a late acceptance is a row with an alarm, so it happens although the caller has gone and the object was evicted. Every
+ * call to the API is on record with its answer.
  */
 import { DurableObject } from "cloudflare:workers";
+import { createBook } from "./book-schema.ts";
+import { confirmedTerms } from "./confirmation.ts";
 import { decidePlacement, type KnownKey } from "./placement.ts";
-import { totalOf, type Draft, type PurchaseOrder } from "./purchase-order.ts";
+import type { Draft, PurchaseOrder, Terms } from "./purchase-order.ts";
 import { ALL_OFF, type Switches } from "./switches.ts";
 
 const SHOWN_ORDERS = 50;
+const SHOWN_CALLS = 50;
 const FIRST_NUMBER = 100_000;
 
 export type Placed =
@@ -22,48 +26,41 @@ export interface BookView {
   readonly switches: Switches;
   readonly orders: readonly PurchaseOrder[];
   readonly late: readonly { readonly key: string; readonly dueAt: string }[];
+  /** The last ones, newest first; `answered`: the status, null while there is none. */
+  readonly calls: readonly { readonly at: string; readonly what: string; readonly answered: number | null }[];
 }
 
-type OrderRow = Record<"seq" | "total", number> &
-  Record<"supplier" | "status" | "idempotency_key" | "order_id" | "currency" | "draft", string>;
+type OrderRow = Record<"seq", number> &
+  Record<"supplier" | "status" | "idempotency_key" | "order_id" | "draft" | "confirmed", string>;
 
 export class SupplierBook extends DurableObject<object> {
   constructor(ctx: DurableObjectState, env: object) {
     super(ctx, env);
-    this.ctx.storage.sql.exec(`
-      CREATE TABLE IF NOT EXISTS orders (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        supplier TEXT NOT NULL,
-        status TEXT NOT NULL CHECK (status IN ('accepted', 'cancelled')),
-        idempotency_key TEXT NOT NULL,
-        order_id TEXT NOT NULL,
-        total INTEGER NOT NULL,
-        currency TEXT NOT NULL,
-        draft TEXT NOT NULL
-      );
-      CREATE INDEX IF NOT EXISTS orders_by_key ON orders(idempotency_key);
-      CREATE TABLE IF NOT EXISTS late_acceptances (
-        idempotency_key TEXT PRIMARY KEY,
-        supplier TEXT NOT NULL,
-        draft TEXT NOT NULL,
-        due_at INTEGER NOT NULL
-      );`);
+    createBook(this.ctx.storage.sql);
   }
 
   switches(): Switches {
     return { ...ALL_OFF, ...this.ctx.storage.kv.get<Switches>("switches") };
   }
 
-  /** Counts a call to the API, whatever becomes of it, and says how to answer it. */
-  called(what: string): Switches {
-    const calls = this.calls();
-    this.ctx.storage.kv.put("calls", { ...calls, [what]: (calls[what] ?? 0) + 1 });
-    return this.switches();
+  /** Puts a call to the API on record, whatever becomes of it, and says how to answer it. */
+  called(what: string): { readonly call: number; readonly on: Switches } {
+    const { seq } = this.ctx.storage.sql
+      .exec<{ seq: number }>("INSERT INTO calls (at, what) VALUES (?, ?) RETURNING seq", new Date().toISOString(), what)
+      .one();
+    return { call: seq, on: this.switches() };
   }
 
-  /** How often the API was called so far: `GET health`, `POST purchase-orders`, … */
-  calls(): Readonly<Record<string, number>> {
-    return this.ctx.storage.kv.get<Record<string, number>>("calls") ?? {};
+  answered(call: number, status: number): void {
+    this.ctx.storage.sql.exec("UPDATE calls SET answered = ? WHERE seq = ?", status, call);
+  }
+
+  /** How often the API was called since then (ISO 8601): `GET health`, `POST purchase-orders`, … */
+  calls(since: string): Readonly<Record<string, number>> {
+    const rows = this.ctx.storage.sql
+      .exec<{ what: string; n: number }>("SELECT what, COUNT(*) AS n FROM calls WHERE at >= ? GROUP BY what", since)
+      .toArray();
+    return Object.fromEntries(rows.map(({ what, n }) => [what, n]));
   }
 
   setSwitches(switches: Switches): void {
@@ -87,8 +84,10 @@ export class SupplierBook extends DurableObject<object> {
       await this.#setNextAlarm();
     }
     if (decision !== "accept" && decision !== "replay") return { kind: decision };
-    const order = decision === "accept" ? this.#accept(supplier, key, draft) : this.find(key)[0];
-    if (!order) throw new Error("nothing to replay under this key");
+    const made = decision === "accept" ? this.#accept(supplier, key, draft) : null;
+    if (made !== null && switches.cancel_at_once) this.#cancel(made);
+    const order = made === null ? this.find(key)[0] : this.#orders("WHERE seq = ?", made)[0];
+    if (!order) throw new Error("an order that was just written, or is to be replayed, isn't there");
     const replyLost = switches.lost_reply_next > 0;
     if (replyLost) this.setSwitches({ ...switches, lost_reply_next: switches.lost_reply_next - 1 });
     return { kind: "order", order, created: decision === "accept", replyLost };
@@ -100,13 +99,13 @@ export class SupplierBook extends DurableObject<object> {
   }
 
   /** Cancelling what is cancelled succeeds, also when the supplier refuses to cancel anything more. */
-  cancel(reference: string): Cancelled {
+  cancel(reference: string, key: string): Cancelled {
     const seq = Number(/-(\d{6,12})$/.exec(reference)?.[1] ?? 0) - FIRST_NUMBER;
     const order = this.#orders("WHERE seq = ?", seq)[0];
-    if (order?.reference !== reference) return { kind: "unknown" };
+    if (order?.reference !== reference || order.idempotency_key !== key) return { kind: "unknown" };
     if (order.status === "accepted") {
       if (this.switches().refuse_to_cancel) return { kind: "refuse" };
-      this.ctx.storage.sql.exec("UPDATE orders SET status = 'cancelled' WHERE seq = ?", seq);
+      this.#cancel(seq);
     }
     return { kind: "cancelled", reference };
   }
@@ -118,6 +117,12 @@ export class SupplierBook extends DurableObject<object> {
     return {
       switches: this.switches(),
       orders: this.#orders("ORDER BY seq DESC LIMIT ?", SHOWN_ORDERS),
+      calls: this.ctx.storage.sql
+        .exec<{ at: string; what: string; answered: number | null }>(
+          "SELECT at, what, answered FROM calls ORDER BY seq DESC LIMIT ?",
+          SHOWN_CALLS,
+        )
+        .toArray(),
       late: late.map((row) => ({ key: row.idempotency_key, dueAt: new Date(row.due_at).toISOString() })),
     };
   }
@@ -159,39 +164,40 @@ export class SupplierBook extends DurableObject<object> {
   }
 
   #known(key: string): KnownKey | null {
-    const sql = `SELECT 'ordered' AS state, draft FROM orders WHERE idempotency_key = ?1
+    const sql = `SELECT 'ordered' AS state, draft FROM purchase_orders WHERE idempotency_key = ?1
       UNION ALL SELECT 'late', draft FROM late_acceptances WHERE idempotency_key = ?1 LIMIT 1`;
     const row = this.ctx.storage.sql.exec<{ state: "ordered" | "late"; draft: string }>(sql, key).toArray()[0];
     return row ?? null;
   }
 
-  #accept(supplier: string, key: string, draft: Draft): PurchaseOrder {
+  /** Its number in the book. What it confirms is what the switches make of the draft now. */
+  #accept(supplier: string, key: string, draft: Draft): number {
     const { seq } = this.ctx.storage.sql
       .exec<{ seq: number }>(
-        `INSERT INTO orders (supplier, status, idempotency_key, order_id, total, currency, draft)
-         VALUES (?, 'accepted', ?, ?, ?, ?, ?) RETURNING seq`,
+        `INSERT INTO purchase_orders (supplier, status, idempotency_key, order_id, draft, confirmed)
+         VALUES (?, 'accepted', ?, ?, ?, ?) RETURNING seq`,
         supplier,
         key,
         draft.order_id,
-        totalOf(draft),
-        draft.currency,
         JSON.stringify(draft),
+        JSON.stringify(confirmedTerms(this.switches(), draft)),
       )
       .one();
-    const [order] = this.#orders("WHERE seq = ?", seq);
-    if (!order) throw new Error("an order that was just written isn't there");
-    return order;
+    return seq;
+  }
+
+  #cancel(seq: number): void {
+    this.ctx.storage.sql.exec("UPDATE purchase_orders SET status = 'cancelled' WHERE seq = ?", seq);
   }
 
   #orders(clause: string, parameter: string | number): PurchaseOrder[] {
-    const rows = this.ctx.storage.sql.exec<OrderRow>(`SELECT * FROM orders ${clause}`, parameter).toArray();
+    const rows = this.ctx.storage.sql.exec<OrderRow>(`SELECT * FROM purchase_orders ${clause}`, parameter).toArray();
     return rows.map((row) => ({
       reference: `${row.supplier.toUpperCase()}-${FIRST_NUMBER + row.seq}`,
       status: row.status as PurchaseOrder["status"],
       idempotency_key: row.idempotency_key,
       order_id: row.order_id,
-      total: row.total,
-      currency: row.currency,
+      ...(JSON.parse(row.confirmed) as Terms),
     }));
   }
 }

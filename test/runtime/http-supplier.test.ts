@@ -20,6 +20,7 @@ const it = base
   .extend("draft", ({ acme }): PurchaseOrderDraft => ({
     supplier: acme.supplier,
     url: acme.url,
+    secrets: acme.secrets,
     idempotencyKey: `ord_1:${acme.supplier}`,
     orderId: "ord_1",
     currency: "USD",
@@ -27,7 +28,11 @@ const it = base
   }));
 
 const unknown = expect.objectContaining({ name: "AppError", code: "DEPENDENCY_FAILED", retryable: true });
-const accepted = (reference: unknown = expect.any(String)) => ({ ok: true, order: { reference, status: "accepted" } });
+const confirmed = { currency: "USD", total: 22_200, lines: [{ sku: "FLT-204", quantity: 12, unitPrice: 1_850 }] };
+const accepted = (reference: unknown = expect.any(String)) => ({
+  ok: true,
+  order: { reference, status: "accepted", confirmed },
+});
 
 it("a purchase order is placed with its lines, its total and its key", async ({ expect, acme, draft }) => {
   const placed = await gateway().placePurchaseOrder(draft);
@@ -41,6 +46,7 @@ it("a purchase order is placed with its lines, its total and its key", async ({ 
       order_id: "ord_1",
       total: 22_200,
       currency: "USD",
+      lines: [{ sku: "FLT-204", quantity: 12, unit_price: 1_850 }],
     },
   ]);
 });
@@ -76,7 +82,7 @@ it("a lost reply is unknown, and the order is then found and not made twice", as
 
   await expect(gateway().placePurchaseOrder(draft)).rejects.toEqual(unknown);
   const found = await gateway().findPurchaseOrder(acme, draft.idempotencyKey);
-  expect(found).toEqual({ reference: expect.any(String), status: "accepted" });
+  expect(found).toEqual(accepted().order);
   expect(await gateway().placePurchaseOrder(draft)).toEqual(accepted(found?.reference));
   expect(await acme.ordersUnder(draft.idempotencyKey)).toHaveLength(1);
 });
@@ -187,6 +193,7 @@ it("an answer with another order's number is unknown, and the look-up finds ours
 
 it.for([
   ["an HTML page", { html: true }],
+  ["204 without a body", { no_content: true }],
   ["an answer above the size cap", { too_big: true }],
   ["a redirect", { redirect: true }],
   ["a supplier that is down", { down: true }],

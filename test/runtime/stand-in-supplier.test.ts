@@ -1,13 +1,34 @@
+import { Webhook } from "standardwebhooks";
 import { it } from "vitest";
-import { standInSupplier } from "../support/stand-in-supplier.ts";
+import { SECRET, standInSupplier } from "../support/stand-in-supplier.ts";
 
 const { url } = standInSupplier("books");
 const ORDER = { order_id: "ord_1", currency: "USD", lines: [{ sku: "FLT-204", quantity: 2, unit_price: 150 }] };
 
-function place(body: unknown, headers: Record<string, string> = { "idempotency-key": "k" }) {
-  const init = { "content-type": "application/json", ...headers };
-  return fetch(`${url}/purchase-orders`, { method: "POST", headers: init, body: JSON.stringify(body) });
+/** A POST with the signature of whoever knows the secret. */
+function signed(body: unknown, headers: Record<string, string> = {}): RequestInit {
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const now = new Date();
+  return {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "webhook-id": "msg_1",
+      "webhook-timestamp": String(Math.floor(now.getTime() / 1000)),
+      "webhook-signature": new Webhook(SECRET).sign("msg_1", now, text),
+      ...headers,
+    },
+    body: text,
+  };
 }
+
+function place(body: unknown, headers: Record<string, string> = {}) {
+  const key = headers["idempotency-key"] ?? "k";
+  const keyed = Array.isArray(body) ? body : { idempotency_key: key, ...(body as object) };
+  return fetch(`${url}/purchase-orders`, signed(keyed, { "idempotency-key": key, ...headers }));
+}
+
+const cancelling = (reference: string) => signed({ idempotency_key: "k", reference });
 
 it("a new purchase order answers 201, the same again 200 with the same body", async ({ expect }) => {
   const first = await place(ORDER, { "idempotency-key": "twice" });
@@ -32,10 +53,18 @@ it.for<[string, unknown, number]>([
 });
 
 it.for<[string, string, RequestInit | undefined, number]>([
+  ["a purchase order without a key", "purchase-orders", signed({}), 400],
   [
-    "a purchase order without a key",
+    "a purchase order whose key isn't the signed one",
     "purchase-orders",
-    { method: "POST", headers: { "content-type": "application/json" }, body: "{}" },
+    signed({ idempotency_key: "mine", ...ORDER }, { "idempotency-key": "another" }),
+    400,
+  ],
+  ["a signed body that isn't JSON", "purchase-orders", signed("{"), 400],
+  [
+    "cancelling another order than the signed one",
+    "purchase-orders/BOOKS-100001/cancel",
+    cancelling("BOOKS-100002"),
     400,
   ],
   [
@@ -46,8 +75,8 @@ it.for<[string, string, RequestInit | undefined, number]>([
   ],
   ["another media type", "switches", { method: "PUT", headers: { "content-type": "text/plain" }, body: "{}" }, 415],
   ["a look-up without a key", "purchase-orders", undefined, 400],
-  ["cancelling what isn't there", "purchase-orders/BOOKS-100999/cancel", { method: "POST" }, 404],
-  ["cancelling another supplier's number", "purchase-orders/ACME-100001/cancel", { method: "POST" }, 404],
+  ["cancelling what isn't there", "purchase-orders/BOOKS-100999/cancel", cancelling("BOOKS-100999"), 404],
+  ["cancelling another supplier's number", "purchase-orders/ACME-100001/cancel", cancelling("ACME-100001"), 404],
   ["a wrong method", "health", { method: "DELETE" }, 405],
   ["an unknown address", "invoices", undefined, 404],
 ])("%s answers with a problem document", async ([, path, init, status], { expect }) => {
@@ -81,8 +110,33 @@ it("counts the calls to its API by what they ask for, also those that it doesn't
   await fetch(`${counted.url}/health`);
   await counted.switchOn({ down: true });
   await fetch(`${counted.url}/health`);
-  await fetch(`${counted.url}/purchase-orders/COUNTED-100001/cancel`, { method: "POST" });
+  await fetch(`${counted.url}/purchase-orders/COUNTED-100001/cancel`, cancelling("COUNTED-100001"));
   await fetch(`${counted.url}/invoices`);
 
   expect(await counted.calls()).toEqual({ "GET health": 2, "POST purchase-orders/cancel": 1, elsewhere: 1 });
+  expect(await counted.calls(new Date(Date.now() + 60_000).toISOString())).toEqual({});
+  const { calls } = await (await fetch(`${counted.url}/book`)).json<{ calls: { what: string; answered: number }[] }>();
+  expect(calls.map(({ what, answered }) => `${what} ${answered}`)).toEqual([
+    "elsewhere 503",
+    "POST purchase-orders/cancel 503",
+    "GET health 503",
+    "GET health 200",
+  ]);
+});
+
+it.for<[string, Record<string, string>]>([
+  ["no signature", { "webhook-signature": "" }],
+  ["a signature by another secret", { "webhook-signature": "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=" }],
+  ["another id than the signed one", { "webhook-id": "msg_2" }],
+  ["another time than the signed one", { "webhook-timestamp": "1" }],
+])("a purchase order with %s is answered 401 and isn't booked", async ([, headers], { expect }) => {
+  const key = `forged-${Object.values(headers).join("")}`;
+  const answer = await place(ORDER, { "idempotency-key": key, ...headers });
+
+  expect(answer.status).toBe(401);
+  expect(await answer.json()).toMatchObject({
+    status: 401,
+    detail: expect.stringMatching(/^The signature is refused: /),
+  });
+  expect(await standInSupplier("books").ordersUnder(key)).toEqual([]);
 });
