@@ -75,6 +75,8 @@ export const BREAKER_HEALTH_CHECK_MS = 30_000;
 export const BREAKER_PROBE_LEASE_MS = 30_000; // longer than any call: the service itself has 20 s
 export const BREAKER_HINT_MS = 1_000;
 export const BREAKER_TIMEOUT_MS = 2_000;
+export const BREAKER_TELL_AGAIN_MS = 5_000; // news of a breaker that the database didn't take
+export const BREAKER_REASON_CHARS = 500;
 export const OPEN_CIRCUIT_SPREAD_MS = 10_000; // on top of an open circuit's wait: those that it held up don't come back together
 
 // Hub

@@ -7,6 +7,7 @@ import { BREAKER_HINT_MS, BREAKER_TIMEOUT_MS } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Clock } from "../domain/ports.ts";
 import type { CircuitStatus, Outcome, Permit, PermitAnswer } from "../resilience/circuit-breaker.ts";
+import type { CircuitNow, Hand } from "../resilience/circuit-record.ts";
 import { startDeadline, withinDeadline } from "../resilience/deadline.ts";
 
 /** What this isolate was last told about closed circuits: dependency → a permit, and until when it may be used. */
@@ -26,9 +27,11 @@ export interface Breaker {
   permit(): Promise<PermitAnswer>;
   report(permit: Permit, outcome: Outcome): Promise<void>;
   status(): Promise<CircuitStatus>;
-  /** Opens until `reset`, for operations. */
-  forceOpen(): Promise<void>;
-  reset(): Promise<void>;
+  /** `shown`: the revision that the list shows; a list that shows another one than it has is put right. */
+  inspect(shown: number): Promise<CircuitNow>;
+  /** Opens until `closeByHand`, for operations. */
+  openByHand(hand: Hand): Promise<CircuitNow>;
+  closeByHand(hand: Hand): Promise<CircuitNow>;
 }
 
 const isolateHints: BreakerHints = new Map();
@@ -52,13 +55,18 @@ export function breakerFor(namespace: DurableObjectNamespace, dependency: string
       await hop(() => proxied.report(permit, outcome) as Promise<unknown>);
     },
     status: () => hop(() => proxied.status() as Promise<CircuitStatus>),
-    forceOpen: async () => {
-      await hop(() => proxied.forceOpen() as Promise<unknown>);
-    },
-    reset: async () => {
-      await hop(() => proxied.reset() as Promise<unknown>);
-    },
+    inspect: (shown) => hop(() => proxied.inspect(shown) as Promise<CircuitNow>),
+    openByHand: (hand) => hop(() => proxied.openByHand(asciiJson(hand)) as Promise<CircuitNow>),
+    closeByHand: (hand) => hop(() => proxied.closeByHand(asciiJson(hand)) as Promise<CircuitNow>),
   };
+}
+
+/** Arguments travel in a header: a reason in any script becomes escapes of JSON. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /**

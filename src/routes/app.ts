@@ -8,6 +8,7 @@ import type { AppEnv } from "./app-env.ts";
 import { registerApprovals } from "./approvals.ts";
 import { registerAudit } from "./audit.ts";
 import { registerAuth } from "./auth.ts";
+import { registerBreakers } from "./breakers.ts";
 import { registerCommands } from "./commands.ts";
 import { registerDeadLetterDecisions } from "./dead-letter-decisions.ts";
 import { registerDeadLetters } from "./dead-letters.ts";
@@ -88,6 +89,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerWebhooks(app);
   registerWebhookDeliveries(app);
   registerOps(app);
+  registerBreakers(app);
   registerInvariants(app);
   registerAudit(app);
   registerOutbox(app);

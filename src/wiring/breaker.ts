@@ -1,8 +1,10 @@
-/** Wires the breaker object: how each kind of dependency is asked for its health, and who is told of an outage. */
+/** Wires the breaker object: how each kind of dependency is asked for its health; and how operations reach one. */
 import type { Container } from "../container.ts";
 import { archiveStore } from "../integrations/archive.ts";
+import { breakerFor } from "../integrations/breaker.ts";
 import { checkHealth } from "../integrations/health.ts";
-import type { Transition } from "../resilience/circuit-breaker.ts";
+import { log } from "../log.ts";
+import type { OperatedBreaker } from "../services/breakers.ts";
 import { accessTo, supplierGateway } from "./suppliers.ts";
 
 export function isHealthy(container: Container, dependency: string): Promise<boolean> {
@@ -17,28 +19,6 @@ export function isHealthy(container: Container, dependency: string): Promise<boo
   return checkHealth(dependency, checks, clock);
 }
 
-/** `CircuitOpened` and `CircuitClosed` alternate; what happens in between is for the log alone. */
-export async function announceTransition(container: Container, kind: Transition, dependency: string): Promise<void> {
-  if (kind !== "opened" && kind !== "closed") return;
-  const timestamp = new Date(container.clock.now()).toISOString();
-  await container.commit({
-    trace: container.newTrace(),
-    writes: [],
-    audit: [
-      {
-        actor: { id: "circuit-breaker", kind: "system" },
-        action: `circuit.${kind}`,
-        subject: `dependency/${dependency}`,
-      },
-    ],
-    events: [
-      {
-        type: kind === "opened" ? "CircuitOpened" : "CircuitClosed",
-        subject: `dependency/${dependency}`,
-        region: null,
-        sequence: container.clock.now(),
-        data: { dependency, timestamp },
-      },
-    ],
-  });
+export function operatedBreaker({ env, clock }: Container, dependency: string): OperatedBreaker {
+  return breakerFor(env.BREAKER, dependency, { clock, log });
 }

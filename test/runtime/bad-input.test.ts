@@ -77,6 +77,8 @@ const WRITES: readonly { who: string; path: string; body: object; method?: "PATC
     path: "/api/approvals/stp_none/decision",
     body: { decision: "approve", payload_hash: "0".repeat(64), reason: "x" },
   },
+  { who: "ops", path: "/api/breakers/stp_none/open", body: { reason: "x" } },
+  { who: "ops", path: "/api/breakers/stp_none/reset", body: { reason: "x" } },
   { who: "ops", path: "/api/dead-letters/stp_none/discard", body: { reason: "x" } },
   { who: "ops", path: "/api/dead-letters/stp_none/edit", body: { event: {} } },
   {
@@ -225,7 +227,7 @@ describe("a body", () => {
   it("of every route that reads JSON is known to these tests", async ({ expect }) => {
     const paths = operationsOf(await readContract()).flatMap(({ path, operation }) => {
       const { content = {} } = (operation as { requestBody?: { content?: object } }).requestBody ?? {};
-      return "application/json" in content && path !== "/api/uploads" ? [path.replace("{id}", "stp_none")] : [];
+      return "application/json" in content && path !== "/api/uploads" ? [path.replace(/\{\w+\}/, "stp_none")] : [];
     });
     const known = [...new Set(WRITES.map(({ path }) => path)), REPLAY.path];
     expect(known.toSorted()).toEqual(paths.toSorted());

@@ -1,37 +1,27 @@
 /** The breaker's object in the real runtime: shared, kept, woken by its alarm. Each test has its own dependency. */
-import { applyD1Migrations, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { applyD1Migrations, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, it, vi, type ExpectStatic } from "vitest";
 import { BREAKER_HEALTH_CHECK_MS } from "../../src/config.ts";
-import { systemClock } from "../../src/clock.ts";
 import { AppError } from "../../src/domain/errors.ts";
 import { archiveStore } from "../../src/integrations/archive.ts";
-import { breakerFor, throughBreaker, type Breaker } from "../../src/integrations/breaker.ts";
-
-/** A client in an isolate of its own: it shares no hints with another one. */
-function clientOf(dependency: string): Breaker {
-  return breakerFor(env.BREAKER, dependency, { clock: systemClock, log: vi.fn(), hints: new Map() });
-}
-
-function stubOf(dependency: string): DurableObjectStub {
-  return env.BREAKER.get(env.BREAKER.idFromName(encodeURI(dependency)));
-}
-
-const down = (): Promise<never> => Promise.reject(new AppError("DEPENDENCY_FAILED", "down", { retryable: true }));
-const works = async () => "done";
-
-async function fail(breaker: Breaker, times: number): Promise<void> {
-  for (let n = 0; n < times; n += 1) await throughBreaker(breaker, down).catch(() => undefined);
-}
+import {
+  breakerAlarmAt,
+  breakerStub,
+  clientOf,
+  down,
+  fail,
+  hand,
+  runBreakerAlarm,
+  works,
+} from "../support/breaker-world.ts";
+import { until } from "../support/harness.ts";
+import { throughBreaker, type Breaker } from "../../src/integrations/breaker.ts";
 
 async function expectRefused(expect: ExpectStatic, breaker: Breaker): Promise<void> {
   const call = vi.fn(works);
   await expect(throughBreaker(breaker, call)).rejects.toMatchObject({ code: "CIRCUIT_OPEN", retryable: true });
   expect(call).not.toHaveBeenCalled();
-}
-
-function alarmOf(dependency: string): Promise<number | null> {
-  return runInDurableObject(stubOf(dependency), (_object, state) => state.storage.getAlarm());
 }
 
 async function addSupplier(id: string, url: string | null): Promise<string> {
@@ -82,7 +72,7 @@ describe("opening", () => {
   it("writes nothing for calls that succeed", async ({ expect }) => {
     const breaker = clientOf("archive:quiet");
     for (let n = 0; n < 3; n += 1) await breaker.report((await allowed(breaker)).permit, "success");
-    const stored = await runInDurableObject(stubOf("archive:quiet"), (_object, state) => state.storage.list());
+    const stored = await runInDurableObject(breakerStub("archive:quiet"), (_object, state) => state.storage.list());
     expect(stored.size).toBe(0);
   });
 });
@@ -97,7 +87,7 @@ describe("eviction", () => {
   it("keeps the failures so far", async ({ expect }) => {
     const breaker = clientOf("archive:evicted-early");
     await fail(breaker, 4);
-    await evictDurableObject(stubOf("archive:evicted-early"));
+    await evictDurableObject(breakerStub("archive:evicted-early"));
     await fail(breaker, 1);
     await expectRefused(expect, breaker);
   });
@@ -106,10 +96,10 @@ describe("eviction", () => {
     const breaker = clientOf("archive:evicted");
     const { permit: old } = await allowed(breaker);
     await fail(breaker, 5);
-    await evictDurableObject(stubOf("archive:evicted"));
+    await evictDurableObject(breakerStub("archive:evicted"));
     await breaker.report(old, "success");
     await expectRefused(expect, breaker);
-    expect(await alarmOf("archive:evicted")).not.toBeNull();
+    expect(await breakerAlarmAt("archive:evicted")).not.toBeNull();
   });
 });
 
@@ -117,17 +107,17 @@ describe("the health check", () => {
   it("of a healthy dependency lets one probe through, whose success closes the circuit", async ({ expect }) => {
     const breaker = clientOf("archive:heals");
     await fail(breaker, 5);
-    await evictDurableObject(stubOf("archive:heals")); // the alarm must load its state and its dependency's name
-    expect(await runDurableObjectAlarm(stubOf("archive:heals"))).toBe(true);
+    await evictDurableObject(breakerStub("archive:heals")); // the alarm must load its state and its dependency's name
+    expect(await runBreakerAlarm("archive:heals")).toBe(true);
     expect(await breaker.status()).toMatchObject({ state: "half_open" });
-    expect(await alarmOf("archive:heals")).toBeNull();
+    await until("its alarm rests", async () => (await breakerAlarmAt("archive:heals")) === null);
     expect(await throughBreaker(breaker, works)).toBe("done");
     expect(await breaker.status()).toEqual({ state: "closed", forced: false, failures: 0, retryAfterMs: 0 });
   });
 
   it("scenario 28: lets one probe through in all, for 20 isolates at the same instant", async ({ expect }) => {
     await fail(clientOf("archive:one-probe"), 5);
-    await runDurableObjectAlarm(stubOf("archive:one-probe"));
+    await runBreakerAlarm("archive:one-probe");
     const answers = await Promise.all(Array.from({ length: 20 }, () => clientOf("archive:one-probe").permit()));
     expect(answers.filter((answer) => answer.ok)).toMatchObject([{ permit: { kind: "probe" } }]);
   });
@@ -135,17 +125,17 @@ describe("the health check", () => {
   it("goes on every 30 s after a probe that failed", async ({ expect }) => {
     const breaker = clientOf("archive:relapses");
     await fail(breaker, 5);
-    await runDurableObjectAlarm(stubOf("archive:relapses"));
+    await runBreakerAlarm("archive:relapses");
     await fail(breaker, 1);
     await expectRefused(expect, breaker);
-    expect(await alarmOf("archive:relapses")).toBeGreaterThan(Date.now() + BREAKER_HEALTH_CHECK_MS / 2);
+    expect(await breakerAlarmAt("archive:relapses")).toBeGreaterThan(Date.now() + BREAKER_HEALTH_CHECK_MS / 2);
   });
 
   it("asks a supplier at {url}/health, once, under any name", async ({ expect }) => {
     const dependency = await addSupplier("Ölwerk 100%", "https://oil.example/api/");
     const fetched = answerHealthWith(async () => Response.json({ status: "ok" }));
     await fail(clientOf(dependency), 5);
-    await runDurableObjectAlarm(stubOf(dependency));
+    await runBreakerAlarm(dependency);
     expect(fetched.mock.calls.map(([url]) => url)).toEqual(["https://oil.example/api/health"]);
     expect(await clientOf(dependency).status()).toMatchObject({ state: "half_open" });
   });
@@ -160,30 +150,30 @@ describe("the health check", () => {
     answerHealthWith(answer);
     const breaker = clientOf(dependency);
     await fail(breaker, 5);
-    for (let check = 0; check < 8; check += 1) expect(await runDurableObjectAlarm(stubOf(dependency))).toBe(true);
-    expect(await alarmOf(dependency)).not.toBeNull();
+    for (let check = 0; check < 8; check += 1) expect(await runBreakerAlarm(dependency)).toBe(true);
+    expect(await breakerAlarmAt(dependency)).not.toBeNull();
     await expectRefused(expect, breaker);
   });
 
   it("finds a supplier without an address unhealthy", async ({ expect }) => {
     const dependency = await addSupplier("by-telephone", null);
     await fail(clientOf(dependency), 5);
-    await runDurableObjectAlarm(stubOf(dependency));
+    await runBreakerAlarm(dependency);
     expect(await clientOf(dependency).status()).toMatchObject({ state: "open" });
   });
 
   it("leaves a dependency without a check to its probe", async ({ expect }) => {
     await fail(clientOf("webhook:crm"), 5);
-    await runDurableObjectAlarm(stubOf("webhook:crm"));
+    await runBreakerAlarm("webhook:crm");
     expect(await throughBreaker(clientOf("webhook:crm"), works)).toBe("done");
   });
 
   it("is set again by whoever is refused, should the alarm be lost", async ({ expect }) => {
     const breaker = clientOf("archive:forgotten");
     await fail(breaker, 5);
-    await runInDurableObject(stubOf("archive:forgotten"), (_object, state) => state.storage.deleteAlarm());
+    await runInDurableObject(breakerStub("archive:forgotten"), (_object, state) => state.storage.deleteAlarm());
     await expectRefused(expect, breaker);
-    expect(await alarmOf("archive:forgotten")).not.toBeNull();
+    expect(await breakerAlarmAt("archive:forgotten")).not.toBeNull();
   });
 });
 
@@ -191,21 +181,21 @@ describe("by hand", () => {
   it("opens until it is reset: no health check undoes it", async ({ expect }) => {
     const breaker = clientOf("archive:held");
     await fail(breaker, 5);
-    await breaker.forceOpen();
-    expect(await runDurableObjectAlarm(stubOf("archive:held"))).toBe(false);
-    await evictDurableObject(stubOf("archive:held"));
+    await breaker.openByHand(hand());
+    expect(await runBreakerAlarm("archive:held")).toBe(false);
+    await evictDurableObject(breakerStub("archive:held"));
     expect(await breaker.status()).toMatchObject({ state: "open", forced: true });
     await expectRefused(expect, breaker);
-    await breaker.reset();
+    await breaker.closeByHand(hand());
     expect(await throughBreaker(breaker, works)).toBe("done");
   });
 
   it("closes an open circuit at once, and its health checks end", async ({ expect }) => {
     const breaker = clientOf("archive:reset");
     await fail(breaker, 5);
-    await breaker.reset();
+    await breaker.closeByHand(hand());
     expect(await breaker.status()).toEqual({ state: "closed", forced: false, failures: 0, retryAfterMs: 0 });
-    expect(await alarmOf("archive:reset")).toBeNull();
+    expect(await breakerAlarmAt("archive:reset")).toBeNull();
   });
 });
 
@@ -216,9 +206,9 @@ it("the transitions of an outage are told once each", async ({ expect }) => {
   vi.spyOn(console, "log").mockImplementation(collect);
   const breaker = clientOf("archive:told");
   await fail(breaker, 7);
-  await runDurableObjectAlarm(stubOf("archive:told"));
+  await runBreakerAlarm("archive:told");
   await fail(breaker, 2);
-  await runDurableObjectAlarm(stubOf("archive:told"));
+  await runBreakerAlarm("archive:told");
   await throughBreaker(breaker, works);
   expect(told).toEqual([
     "breaker.opened",

@@ -2,6 +2,7 @@ import { getTableColumns, getTableName, is } from "drizzle-orm";
 import { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { beforeAll, it } from "vitest";
 import * as audit from "../../src/db/schema/audit.ts";
+import * as breakers from "../../src/db/schema/breakers.ts";
 import * as catalogue from "../../src/db/schema/catalogue.ts";
 import * as deadLetters from "../../src/db/schema/dead-letters.ts";
 import * as messaging from "../../src/db/schema/messaging.ts";
@@ -13,7 +14,7 @@ import { env, startWorld } from "../support/harness.ts";
 
 beforeAll(startWorld);
 
-const tables = [audit, catalogue, deadLetters, messaging, orders, requests, stock, webhooks]
+const tables = [audit, breakers, catalogue, deadLetters, messaging, orders, requests, stock, webhooks]
   .flatMap((group) => Object.values(group))
   .filter((table) => is(table, SQLiteTable));
 

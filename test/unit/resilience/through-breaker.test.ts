@@ -25,8 +25,9 @@ function setUp(answer: () => Promise<PermitAnswer> = async () => ({ ok: true, pe
     permit,
     report,
     status: () => Promise.reject(new Error("not asked")),
-    forceOpen: () => Promise.reject(new Error("not asked")),
-    reset: () => Promise.reject(new Error("not asked")),
+    inspect: () => Promise.reject(new Error("not asked")),
+    openByHand: () => Promise.reject(new Error("not asked")),
+    closeByHand: () => Promise.reject(new Error("not asked")),
   };
   return { breaker, clock, log, permit, report };
 }
