@@ -38,6 +38,7 @@ export async function buildSupplier(bindings: SupplierBindings) {
     durableObjects: {
       BOOK: { className: "SupplierBook", useSQLite: true },
       RECEIVER: { className: "WebhookReceiver", useSQLite: true },
+      TENANT: { className: "GraphTenant", useSQLite: true },
     },
   };
 }

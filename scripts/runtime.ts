@@ -19,6 +19,9 @@ export const SUPPLIER_HOST = "suppliers.localhost";
 /** The same for the stand-in receiver of webhooks: `/{name}/received` shows what it got. */
 export const RECEIVER_HOST = "hooks.localhost";
 
+/** The same for the stand-in of Microsoft Graph: `/{tenant}/` shows its documents. */
+export const GRAPH_HOST = "graph.localhost";
+
 const SIGNATURE_TOLERANCE_S = "300";
 
 export interface RuntimeOptions {
@@ -72,7 +75,7 @@ export async function startRuntime({
           bindings: { ...configured, ...vars },
           outboundService: supplier.name,
         },
-        { ...supplier, routes: [`${SUPPLIER_HOST}/*`, `${RECEIVER_HOST}/*`] },
+        { ...supplier, routes: [`${SUPPLIER_HOST}/*`, `${RECEIVER_HOST}/*`, `${GRAPH_HOST}/*`] },
       ],
     }),
   );

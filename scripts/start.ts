@@ -42,7 +42,7 @@ async function start(): Promise<void> {
   const everyone = await withDatabase(stateDir, async (db) => {
     await applyMigrations(db);
     await seedOnce(db, Date.now());
-    await releaseForgotten(db);
+    await releaseForgotten(db, Date.now());
     return (await personas(db)).map(({ id, role, region }) => `${id} ${role} ${region ?? "-"}`);
   });
   const runtime = await startRuntime({

@@ -3,6 +3,7 @@
  * A wrong value is refused at the start with one line that names the variable.
  */
 import { z } from "zod";
+import { checkDocumentVariables, documentVariables } from "./config/documents.ts";
 
 // Deadlines (request-response): each hop has less than the one before.
 export const CLIENT_DEADLINE_MS = 30_000;
@@ -119,6 +120,21 @@ export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;
 export const SUPPLIER_TIMEOUT_MS = 10_000;
 export const SUPPLIER_ANSWER_BYTES = 1024 * 1024; // a look-up names every line of every order under the key
 
+// SharePoint. Sizes by Microsoft's pages on driveItem: put content, createUploadSession.
+export const SHAREPOINT_TIMEOUT_MS = 10_000; // of each call
+export const SHAREPOINT_UPLOAD_MS = 25_000; // of an upload in all: shorter than the breaker's lease of its probe
+export const SHAREPOINT_READ_MS = 15_000; // of a read in all: the service itself has 20 s
+export const SHAREPOINT_CANCEL_MS = 2_000; // a session that isn't cancelled expires by itself
+export const SHAREPOINT_TOKEN_MARGIN_MS = 60_000; // a token isn't used any more so long before its end
+export const SHAREPOINT_ANSWER_BYTES = 64 * 1024;
+export const SHAREPOINT_DOCUMENT_BYTES = 4 * 1024 * 1024; // that are read back
+export const SHAREPOINT_SIMPLE_BYTES = 4 * 1024 * 1024; // in one call; above it an upload session
+export const SHAREPOINT_RANGE_BYTES = 320 * 1024; // a fragment, but for the last one, has a multiple of this
+export const SHAREPOINT_FRAGMENT_BYTES = 16 * SHAREPOINT_RANGE_BYTES;
+export const SHAREPOINT_SETBACKS = 2; // how often an upload asks where it stands before it is left to the queue
+export const SHAREPOINT_SESSIONS = 2; // an expired one is begun anew once
+export const SHAREPOINT_PATH_CHARACTERS = 400;
+
 // Webhooks
 export const WEBHOOK_TIMEOUT_MS = 10_000;
 export const WEBHOOK_LADDER_MS = [
@@ -191,13 +207,15 @@ const settingsSchema = z.object({
   OIDC_AUDIENCE: z.string().min(1).optional(),
   RELAY_SHARDS: wholeNumber(1, OUTBOX_BUCKETS),
   HUB_SHARDS: wholeNumber(1, 64),
+  ...documentVariables,
 });
+const checkedSettings = settingsSchema.superRefine(checkDocumentVariables);
 
 export type Settings = z.output<typeof settingsSchema>;
 
 /** The settings of this deployment. Throws an Error of one line, `NAME: what is wrong`, on the first wrong value. */
 export function parseSettings(env: object): Settings {
-  const parsed = settingsSchema.safeParse(env);
+  const parsed = checkedSettings.safeParse(env);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   throw new Error(`${String(issue?.path[0] ?? "configuration")}: ${issue?.message ?? "is wrong"}`);

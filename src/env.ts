@@ -17,6 +17,12 @@ export interface Env extends Generated {
   readonly OIDC_JWKS_URL?: string;
   readonly OIDC_ISSUER?: string;
   readonly OIDC_AUDIENCE?: string;
+  readonly SHAREPOINT_TENANT_ID?: string;
+  readonly SHAREPOINT_CLIENT_ID?: string;
+  readonly SHAREPOINT_CLIENT_SECRET?: string;
+  readonly SHAREPOINT_DRIVE_ID?: string;
+  readonly SHAREPOINT_LOGIN_URL?: string;
+  readonly SHAREPOINT_GRAPH_URL?: string;
   /** Absent when deployed: the system clock is used. */
   readonly CLOCK?: Clock;
 }

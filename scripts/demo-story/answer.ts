@@ -89,11 +89,11 @@ export async function compareArchive(stage: Stage, requestId: string, order: Ord
     },
   );
 
-  await stage.check("the response is archived (GET /api/requests/{id}: archive is done)", async () => {
+  await stage.check("the response is archived (GET /api/requests/{id}: the document is stored)", async () => {
     await until(
       () => readRequest(stage, requestId),
-      (request) => request.response?.archive?.state === "done",
-      (request) => `the archive is ${request.response?.archive?.state ?? "not begun"}`,
+      (request) => request.response?.document?.state === "stored",
+      (request) => `the document is ${request.response?.document?.state ?? "not queued"}`,
     );
   });
 

@@ -43,7 +43,7 @@ export interface RequestView {
   }[];
   readonly response: {
     readonly outcome: string;
-    readonly archive: { readonly state: string; readonly path: string } | null;
+    readonly document: { readonly store: string; readonly state: string; readonly path: string } | null;
   } | null;
 }
 

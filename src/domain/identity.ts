@@ -28,6 +28,7 @@ export const RIGHTS = {
   "discrepancies.resolve": ["keeper", "manager", "operations"],
   "requests.create": ["device", "technician", "integrator"],
   "requests.read": ["device", "technician", "keeper", "manager", "operations", "integrator"],
+  "documents.retry": ["manager", "operations"],
   "approvals.read": ["manager"],
   "approvals.decide": ["manager"],
   "orders.create": ["manager"],

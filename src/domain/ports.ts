@@ -61,9 +61,23 @@ export interface SupplierGateway {
   health(at: SupplierAddress): Promise<boolean>;
 }
 
-/** Where response files are kept. `put` replaces: the same path written twice is one document. */
+/** Where response files may be kept; the row of each says which one it is for. */
+export const DOCUMENT_STORES = ["archive", "sharepoint"] as const;
+export type DocumentStoreName = (typeof DOCUMENT_STORES)[number];
+
+export interface KeptDocument {
+  /** Where a person finds it with a browser; null: the store has no such address. */
+  readonly link: string | null;
+}
+
+/**
+ * Where response files are kept. `put` replaces: the same path written twice is one document. Faults are `AppError`s;
+ * after a retryable one it is unknown whether the document was kept.
+ */
 export interface DocumentStore {
-  readonly name: string;
-  put(path: string, body: string, contentType: string): Promise<void>;
+  readonly name: DocumentStoreName;
+  put(path: string, body: string, contentType: string): Promise<KeptDocument>;
+  /** The document, parsed; null: there is none at this path. */
+  read(path: string): Promise<unknown>;
   health(): Promise<boolean>;
 }

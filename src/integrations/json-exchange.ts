@@ -1,6 +1,6 @@
 /**
- * One JSON exchange with another system over HTTP: a deadline over the whole of it, no redirects, and no more of the
- * answer is ever held than the cap. Whatever isn't a complete JSON answer is a retryable fault.
+ * One exchange with another system over HTTP that is answered with JSON: a deadline over the whole of it, no redirects, and
+ * no more of the answer is ever held than the cap. Whatever isn't a complete JSON answer is a retryable fault.
  */
 import { ORDER_MAX_WAIT_MS } from "../config.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
@@ -17,17 +17,26 @@ export interface Exchange {
   /** Names the other system in error messages. */
   readonly dependency: string;
   readonly url: URL;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
   /** More headers, made of the body as it is sent and of the time when it is. */
   readonly sign?: (body: string, nowMs: number) => Promise<Readonly<Record<string, string>>>;
+  /** Sent as it is, in place of `body`; its type is among the headers. */
+  readonly content?: Uint8Array<ArrayBuffer> | string;
+  /** The JSON may come under any type, as a file server gives it. */
+  readonly anyType?: boolean;
+  /** Where the other system puts its words about a fault; default: a problem document's, of refusals only. */
+  readonly wordsOf?: (answer: unknown) => unknown;
   readonly timeoutMs: number;
   readonly maxAnswerBytes: number;
 }
 
-/** A 2xx answer with its JSON, or a 4xx that no repetition will change, with the reason as the other system gave it. */
+/** A fault that the other system answered with, so that nothing was lost on the way: 3xx, 408, 429, 5xx. */
+export class StatusFault extends AppError {}
+
+/** A 2xx answer with its JSON (null when it has no content), or a 4xx that no repetition will change, with the reason as the other system gave it. */
 export type ExchangeAnswer =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly status: number; readonly reason: string };
@@ -60,6 +69,7 @@ async function attempt(deps: ExchangeDeps, exchange: Exchange, signal: AbortSign
         ...(await exchange.sign?.(body ?? "", deps.clock.now())),
       },
       ...(body === undefined ? {} : { body }),
+      ...(exchange.content === undefined ? {} : { body: exchange.content }),
       redirect: "manual",
       signal,
     });
@@ -72,15 +82,29 @@ async function attempt(deps: ExchangeDeps, exchange: Exchange, signal: AbortSign
 
 async function read(response: Response, exchange: Exchange, nowMs: number): Promise<ExchangeAnswer> {
   const { status } = response;
+  if (status === 204) return { ok: true, value: null };
   if (response.ok) {
-    if (!isJson(response)) return discard(response, failed(exchange, "the answer isn't JSON"));
+    if (!isJson(response) && !exchange.anyType) return discard(response, failed(exchange, "the answer isn't JSON"));
     return { ok: true, value: parseJson(await cappedText(response, exchange), exchange) };
   }
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
     return { ok: false, status, reason: await reasonOf(response, exchange) };
   }
   const retryAfterSeconds = parseRetryAfter(response.headers.get("retry-after"), nowMs);
-  return discard(response, failed(exchange, `answered with status ${status}`, { retryAfterSeconds }));
+  const fault = (said: string) => failed(exchange, said, { retryAfterSeconds, answered: true });
+  if (!exchange.wordsOf) return discard(response, fault(plainly(status)));
+  throw fault(await wordsOfFault(response, exchange));
+}
+
+/** What is said of an outage needn't be readable: the status stands for it. */
+async function wordsOfFault(response: Response, exchange: Exchange): Promise<string> {
+  const plain = plainly(response.status);
+  const said = await reasonOf(response, exchange).catch(() => plain);
+  return said === plain ? plain : `${plain}: ${said}`;
+}
+
+function plainly(status: number): string {
+  return `answered with status ${status}`;
 }
 
 /** Lets go of a body that nobody will read, so that the connection is free, and throws `error`. */
@@ -115,18 +139,22 @@ function parseJson(text: string, exchange: Exchange): unknown {
 
 /** What a refusal says: a problem document's detail or title (RFC 9457), else the status. One short line at most. */
 async function reasonOf(response: Response, exchange: Exchange): Promise<string> {
-  const plain = `answered with status ${response.status}`;
+  const plain = plainly(response.status);
   if (!isJson(response)) {
     await response.body?.cancel();
     return plain;
   }
   const value = parseJson(await cappedText(response, exchange), exchange);
-  if (typeof value !== "object" || value === null) return plain;
-  const { detail, title } = value as { detail?: unknown; title?: unknown };
-  const said = [detail, title].find((text) => typeof text === "string");
-  if (said === undefined) return plain;
+  const said = (exchange.wordsOf ?? wordsOfProblem)(value);
+  if (typeof said !== "string") return plain;
   const line = said.replaceAll(/[\s\p{Cc}\p{Cf}]+/gu, " ").trim();
   return line.slice(0, REASON_CHARACTERS) || plain;
+}
+
+function wordsOfProblem(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { detail, title } = value as { detail?: unknown; title?: unknown };
+  return [detail, title].find((text) => typeof text === "string");
 }
 
 function isJson(response: Response): boolean {
@@ -146,10 +174,11 @@ export function parseRetryAfter(header: string | null, nowMs: number): number | 
 function failed(
   exchange: Exchange,
   what: string,
-  more: { cause?: unknown; retryAfterSeconds?: number | undefined } = {},
+  more: { cause?: unknown; retryAfterSeconds?: number | undefined; answered?: boolean } = {},
 ): AppError {
-  const { retryAfterSeconds, ...rest } = more;
-  return new AppError("DEPENDENCY_FAILED", `${exchange.dependency}: ${what}`, {
+  const { retryAfterSeconds, answered = false, ...rest } = more;
+  const Fault = answered ? StatusFault : AppError;
+  return new Fault("DEPENDENCY_FAILED", `${exchange.dependency}: ${what}`, {
     retryable: true,
     ...rest,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),

@@ -4,7 +4,7 @@ import { createContainer, type Lifetime } from "../container.ts";
 import type { Env } from "../env.ts";
 import { toQueueSeconds } from "../resilience/backoff.ts";
 import { uploadResponse } from "../services/cloud-upload.ts";
-import { cloudUploadDeps } from "../wiring/subscribers.ts";
+import { cloudUploadDeps } from "../wiring/documents.ts";
 import { consumeEach, readingAs } from "./consume.ts";
 
 export const cloudUploadMessage = z.object({ response_id: z.string().min(1) });

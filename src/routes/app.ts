@@ -14,6 +14,7 @@ import { registerDeadLetterDecisions } from "./dead-letter-decisions.ts";
 import { registerDeadLetters } from "./dead-letters.ts";
 import { registerDevices } from "./devices.ts";
 import { registerDiscrepancies } from "./discrepancies.ts";
+import { registerDocuments } from "./documents.ts";
 import { registerDocs } from "./docs.ts";
 import { registerHealth } from "./health.ts";
 import { registerImports } from "./imports.ts";
@@ -79,6 +80,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerTransfers(app);
   registerPurchaseOrders(app);
   registerRequests(app);
+  registerDocuments(app);
   registerUploads(app);
   registerApprovals(app);
   registerAgentRuns(app);

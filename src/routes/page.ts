@@ -3,6 +3,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { html } from "hono/html";
 import type { AppEnv } from "./app-env.ts";
 import { CLIENT_JS } from "./assets/client-js.ts";
+import { DOCUMENT_JS } from "./assets/document-js.ts";
 import { ELEMENTS_JS } from "./assets/elements-js.ts";
 import { layout, type Markup } from "./assets/layout.ts";
 import { PAGE_CSS } from "./assets/page-css.ts";
@@ -14,6 +15,7 @@ const ASSETS = [
   ["/assets/page.js", "text/javascript; charset=utf-8", PAGE_JS],
   ["/assets/client.js", "text/javascript; charset=utf-8", CLIENT_JS],
   ["/assets/elements.js", "text/javascript; charset=utf-8", ELEMENTS_JS],
+  ["/assets/document.js", "text/javascript; charset=utf-8", DOCUMENT_JS],
 ] as const;
 
 const LINKS = [
@@ -148,6 +150,7 @@ const followed = html` <section class="card" id="follow" aria-labelledby="follow
   <p>Status: <strong id="status" class="status" role="status"></strong></p>
   <div id="follow-notice" class="notice" role="status" hidden></div>
   <dl id="facts" class="facts"></dl>
+  <p id="document" hidden></p>
   <h3>Timeline</h3>
   <ol id="timeline" class="timeline"></ol>
   <details id="response" hidden>

@@ -7,6 +7,7 @@ import type { RequestLineRow, RequestRow } from "../db/queries/requests.ts";
 import { findResponse } from "../db/queries/requests.ts";
 import { moneySchema } from "../domain/parts.ts";
 import { REQUEST_STATUSES, type RequestStatus } from "../domain/request.ts";
+import { documentView, shownDocument } from "./document-view.ts";
 
 export const summaryView = z.object({
   request_id: z.string(),
@@ -58,7 +59,7 @@ export const detailsView = summaryView.extend({
     .object({
       response_id: z.string(),
       outcome: z.string(),
-      archive: z.object({ state: z.string(), path: z.string() }).nullable(),
+      document: documentView.nullable(),
     })
     .nullable(),
 });
@@ -95,7 +96,7 @@ export async function requestDetails(
   { request, lines }: { request: RequestRow; lines: readonly RequestLineRow[] },
 ): Promise<z.output<typeof detailsView>> {
   const [steps, response] = await Promise.all([listSteps(db, request.id), findResponse(db, request.id)]);
-  const archive = response ? await findCloudUpload(db, response.id) : null;
+  const upload = response ? await findCloudUpload(db, response.id) : null;
   return {
     ...requestSummary(request),
     needed_by: request.neededBy,
@@ -115,7 +116,7 @@ export async function requestDetails(
       ? {
           response_id: response.id,
           outcome: response.outcome,
-          archive: archive ? { state: archive.state, path: archive.path } : null,
+          document: upload ? shownDocument(upload) : null,
         }
       : null,
   };

@@ -1,13 +1,11 @@
 /** Wires the subscribers: what lies outside of the database (KV, sagas, queues, the document store, the upload files). */
 import type { Container } from "../container.ts";
 import { WEBHOOK_TIMEOUT_MS } from "../config.ts";
-import { archiveStore } from "../integrations/archive.ts";
 import { breakerFor, throughBreaker } from "../integrations/breaker.ts";
 import { postWebhook } from "../integrations/webhook-post.ts";
 import { log } from "../log.ts";
 import type { DoneMark } from "../db/unit-of-work.ts";
 import type { QueueMessage } from "../events/relay.ts";
-import type { CloudUploadDeps } from "../services/cloud-upload.ts";
 import type { WebhookSendingDeps } from "../services/webhook-sending.ts";
 import type { CacheInvalidationDeps } from "../subscribers/cache-invalidation.ts";
 import type { CloudArchiveDeps } from "../subscribers/cloud-archive.ts";
@@ -29,26 +27,13 @@ export function subscriberDeps(container: Container): SubscriberDeps {
     ...container,
     ...orchestratorDeps(container),
     kv: env.CACHE,
+    documentStore: container.settings.DOCUMENT_STORE,
     startSaga: (orderId, traceparent) => env.SAGA.get(env.SAGA.idFromName(orderId)).start(orderId, traceparent),
     sendCloudUpload: async (responseId) => {
       await env.CLOUD_UPLOADS_QUEUE.send({ response_id: responseId });
     },
     queueWebhook: async ({ seq, eventId }) => {
       await env.WEBHOOKS_QUEUE.send({ seq, event_id: eventId } satisfies QueueMessage);
-    },
-  };
-}
-
-export function cloudUploadDeps(container: Container): CloudUploadDeps {
-  const { clock, env } = container;
-  const store = archiveStore(env.ARCHIVE);
-  const breaker = breakerFor(env.BREAKER, "archive", { clock, log });
-  return {
-    ...container,
-    documents: {
-      name: store.name,
-      put: (path, body, contentType) => throughBreaker(breaker, () => store.put(path, body, contentType)),
-      health: () => store.health(),
     },
   };
 }

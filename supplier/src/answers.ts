@@ -34,6 +34,10 @@ export function methodNotAllowed(allow: string): Response {
   return answer;
 }
 
+export function seeOther(location: string): Response {
+  return new Response(null, { status: 303, headers: { location } });
+}
+
 /**
  * The answer with its second half missing, as after a lost connection. It ends in good order: breaking the stream
  * itself makes the local runtime log an uncaught exception each time, and a client learns no more from it.

@@ -15,7 +15,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-function escape(value: string | number): string {
+export function escape(value: string | number): string {
   return String(value).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
@@ -60,17 +60,17 @@ export function maintenancePage(): Response {
   return htmlAnswer("We'll be back soon", "<p>Our shop is being maintained.</p>");
 }
 
-function row(cells: readonly string[]): string {
+export function row(cells: readonly string[]): string {
   return `<tr>${cells.map((cell) => `<td>${escape(cell)}</td>`).join("")}</tr>`;
 }
 
-function table(heads: readonly string[], rows: readonly string[]): string {
+export function table(heads: readonly string[], rows: readonly string[]): string {
   if (rows.length === 0) return "<p>None.</p>";
   const head = heads.map((text) => `<th scope="col">${escape(text)}</th>`).join("");
   return `<table><thead><tr>${head}</tr></thead><tbody>${rows.join("\n")}</tbody></table>`;
 }
 
-function htmlAnswer(title: string, body: string): Response {
+export function htmlAnswer(title: string, body: string): Response {
   const page = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escape(title)}</title>
 <meta name="viewport" content="width=device-width"><link rel="stylesheet" href="style.css"></head>
 <body><h1>${escape(title)}</h1>${body}</body></html>`;

@@ -1,10 +1,12 @@
 /**
  * The stand-in supplier: `/{supplier}/…` is the API of that supplier, with its own book and its own faults. The
  * switches act on the API only; the page, the count of calls and the switches themselves always answer. Hosts `hooks.*`
- * are receivers of webhooks instead, `/{receiver}`.
+ * are receivers of webhooks instead, `/{receiver}`; hosts `login.*`, `graph.*` and `sharepoint.*` are Microsoft Graph.
  */
 import { z } from "zod";
-import { cutOff, invalid, json, methodNotAllowed, padded, problem } from "./answers.ts";
+import { cutOff, invalid, json, methodNotAllowed, padded, problem, seeOther } from "./answers.ts";
+import { answerGraph, isGraphHost } from "./graph/hosts.ts";
+import type { GraphTenant } from "./graph/tenant.ts";
 import { bookPage, maintenancePage, STYLE } from "./page.ts";
 import { cancellationSchema, draftSchema, idempotencyKeySchema, type PurchaseOrder } from "./purchase-order.ts";
 import { wrongSignature } from "./signature.ts";
@@ -12,12 +14,14 @@ import type { SupplierBook } from "./supplier-book.ts";
 import { switchesFromForm, switchesSchema, type Switches } from "./switches.ts";
 import { answerWebhook, type WebhookReceiver } from "./webhook-receiver.ts";
 
+export { GraphTenant } from "./graph/tenant.ts";
 export { SupplierBook } from "./supplier-book.ts";
 export { WebhookReceiver } from "./webhook-receiver.ts";
 
 interface Env {
   readonly BOOK: DurableObjectNamespace<SupplierBook>;
   readonly RECEIVER: DurableObjectNamespace<WebhookReceiver>;
+  readonly TENANT: DurableObjectNamespace<GraphTenant>;
   /** With which every call that writes must be signed, `whsec_…`; a secret. */
   readonly SIGNING_SECRET?: string;
   /** How old a signature's timestamp may be; "0": it isn't looked at, where the caller's clock is moved. */
@@ -40,6 +44,7 @@ const supplierSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
 export default {
   async fetch(request, env): Promise<Response> {
     const url = new URL(request.url);
+    if (isGraphHost(url.hostname)) return answerGraph(request, url, env.TENANT);
     const [, first, ...rest] = url.pathname.split("/");
     const supplier = supplierSchema.safeParse(first);
     if (!supplier.success) return problem(404, "Not found", "The address begins with a supplier's id: /{supplier}/.");
@@ -242,8 +247,4 @@ function parsedJson(text: string): { value: unknown } | Response {
 
 function tooLarge(): Response {
   return problem(413, "Too large", `The body may have at most ${MAX_BODY_BYTES} bytes.`);
-}
-
-function seeOther(location: string): Response {
-  return new Response(null, { status: 303, headers: { location } });
 }

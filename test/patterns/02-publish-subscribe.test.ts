@@ -48,7 +48,7 @@ async function effectsOf(requestId: string) {
     saga: saga.journal.map(
       (row: { step: string; state: string; attempt: number }) => `${row.step} ${row.state} ${row.attempt}`,
     ),
-    archive: response.archive.state,
+    document: response.document.state,
     notices: {
       "tech-north": await noticesOf("tech-north", requestId),
       "truck-001": await noticesOf("truck-001", requestId),
@@ -88,14 +88,14 @@ const ONCE = {
     "response.archived",
   ],
   saga: ["create", "reserve", "move", "complete"].flatMap((step) => [`${step} intended 1`, `${step} done 1`]),
-  archive: "done",
+  document: "stored",
   notices: { "tech-north": TOLD, "truck-001": TOLD, "manager-north": ["Please decide on it"] },
 };
 
 async function archived(requestId: string): Promise<void> {
   await until("the response is archived", async () => {
     const { body } = await as("ops", "GET", `/api/requests/${requestId}`);
-    return body.response?.archive?.state === "done";
+    return body.response?.document?.state === "stored";
   });
 }
 
@@ -184,7 +184,7 @@ describe("one upload", () => {
     );
     await truck.event("InventoryUpdated", ({ type }) => type === "InventoryUpdated");
     await truck.event("ResponseReady", ({ data }) => data.request_id === id);
-    expect((await as("ops", "GET", `/api/requests/${id}`)).body.response.archive.state).toBe("queued");
+    expect((await as("ops", "GET", `/api/requests/${id}`)).body.response.document.state).toBe("queued");
     expect((await outbox()).open).toBeGreaterThan(0);
 
     await archived(id);

@@ -85,7 +85,7 @@ async function attempt(responseId: string): Promise<number | null> {
 }
 
 async function archiveState(requestId: string): Promise<string> {
-  return (await as("truck-001", "GET", `/api/requests/${requestId}`)).body.response.archive.state;
+  return (await as("truck-001", "GET", `/api/requests/${requestId}`)).body.response.document.state;
 }
 
 /** How many attempts the trail says that it took. */
@@ -119,7 +119,7 @@ describe("an upload to the archive", () => {
     archive = "up";
     expect(await attempt(responseId)).toBeNull();
 
-    expect(await archiveState(requestId)).toBe("done");
+    expect(await archiveState(requestId)).toBe("stored");
     expect(await attemptsOf(requestId)).toBe(3);
     expect((await as("truck-001", "GET", `/api/requests/${requestId}/archive`)).body).toEqual(
       (await as("truck-001", "GET", `/api/requests/${requestId}/response`)).body,
@@ -170,7 +170,7 @@ describe("an upload to the archive", () => {
     archive = "up";
     await healthCheck();
     expect(await attempt(next.responseId)).toBeNull();
-    expect(await archiveState(next.requestId)).toBe("done");
+    expect(await archiveState(next.requestId)).toBe("stored");
     expect(await attemptsOf(next.requestId)).toBe(2);
     await ops.event("the recovery", ({ type }) => type === "CircuitClosed");
 
@@ -210,7 +210,7 @@ describe("an upload to the archive", () => {
     moveClock(11 * 60_000);
     await runCron();
     expect(await attempt(responseId)).toBeNull();
-    expect(await archiveState(requestId)).toBe("done");
+    expect(await archiveState(requestId)).toBe("stored");
   });
 });
 

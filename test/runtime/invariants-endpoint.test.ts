@@ -48,7 +48,7 @@ beforeAll(async () => {
   names.set("scan", (await sent("warehouse-01", scan)).id);
   await settled();
   await until("the responses are archived", async () => {
-    const open = await env.DB.prepare("SELECT COUNT(*) AS n FROM cloud_uploads WHERE state <> 'done'").first<number>(
+    const open = await env.DB.prepare("SELECT COUNT(*) AS n FROM cloud_uploads WHERE state <> 'stored'").first<number>(
       "n",
     );
     return open === 0;
@@ -316,8 +316,8 @@ const BREAKS: readonly (readonly [rows: readonly string[], wrong: readonly strin
   ],
   [
     ["5 a response on its way to the archive is tried: response/:response"],
-    [`UPDATE cloud_uploads SET state = 'queued', updated_at = '${LONG_AGO}' WHERE response_id = ':response'`],
-    ["UPDATE cloud_uploads SET state = 'done', updated_at = ':now' WHERE response_id = ':response'"],
+    [`UPDATE cloud_uploads SET state = 'queued', due_at = '${LONG_AGO}' WHERE response_id = ':response'`],
+    ["UPDATE cloud_uploads SET state = 'stored', due_at = ':now' WHERE response_id = ':response'"],
   ],
   [
     [

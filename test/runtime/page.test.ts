@@ -103,6 +103,7 @@ describe("the page", () => {
     ["/assets/page.js", "text/javascript"],
     ["/assets/client.js", "text/javascript"],
     ["/assets/elements.js", "text/javascript"],
+    ["/assets/document.js", "text/javascript"],
   ])("%s is served as %s and asked for again each time", async ([path, type], { expect }) => {
     const { response, text } = await read(path);
     expect(response.status).toBe(200);

@@ -128,7 +128,8 @@ async function fill(rows: number): Promise<void> {
     `${numbers} INSERT INTO reservations(order_id, sku, location, quantity, state, expires_at)
        SELECT ${id("ord_fill")}, 'PUMP-003', 'warehouse-02', 1, 'used', '${now}' FROM n`,
     `${numbers} INSERT INTO responses(id, request_id, outcome, body, created_at) SELECT ${id("res_fill")}, ${id("req_fill")}, 'completed', '{}', '${now}' FROM n`,
-    `${numbers} INSERT INTO cloud_uploads(response_id, path, state, updated_at) SELECT ${id("res_fill")}, 'fill', 'done', '${now}' FROM n`,
+    `${numbers} INSERT INTO cloud_uploads(response_id, store, path, state, due_at, updated_at)
+       SELECT ${id("res_fill")}, 'archive', 'fill', 'stored', '${now}', '${now}' FROM n`,
     `${numbers} INSERT INTO inbox(scope, id, body_hash, at) SELECT 'saga', ${id("fill")}, '', '${now}' FROM n`,
     `${numbers} INSERT INTO notifications(id, recipient, event_id, title, created_at)
        SELECT ${id("ntf_fill")}, 'truck-003', ${id("evt_fill")}, 'filled', '${now}' FROM n`,

@@ -48,7 +48,7 @@ export const EFFECTS: readonly Check[] = [
     sql: `SELECT u.response_id || ', in the trail ' || COUNT(a.seq) AS what FROM cloud_uploads u
       JOIN responses r ON r.id = u.response_id
       LEFT JOIN audit a ON a.subject = 'request/' || r.request_id AND a.action = 'response.archived'
-      WHERE u.state = 'done' GROUP BY u.response_id HAVING COUNT(a.seq) <> 1`,
+      WHERE u.state = 'stored' GROUP BY u.response_id HAVING COUNT(a.seq) <> 1`,
   },
   {
     rule: "6 an order is placed once in the trail",

@@ -1,5 +1,6 @@
 /** Tables of migrations/, typed for drizzle: requests. A test compares each column with the migrated database. */
 import { integer, primaryKey, text, sqliteTable } from "drizzle-orm/sqlite-core";
+import { DOCUMENT_STORES } from "../../domain/ports.ts";
 
 export const uploads = sqliteTable("uploads", {
   id: text("id").primaryKey(),
@@ -84,9 +85,13 @@ export const responses = sqliteTable("responses", {
 
 export const cloudUploads = sqliteTable("cloud_uploads", {
   responseId: text("response_id").primaryKey(),
+  store: text("store", { enum: DOCUMENT_STORES }).notNull(),
   path: text("path").notNull(),
-  state: text("state", { enum: ["queued", "done", "failed"] }).notNull(),
+  state: text("state", { enum: ["queued", "stored", "failed"] }).notNull(),
   attempts: integer("attempts").notNull().default(0),
+  ladderFrom: integer("ladder_from").notNull().default(0),
+  dueAt: text("due_at").notNull(),
+  link: text("link"),
   error: text("error"),
   updatedAt: text("updated_at").notNull(),
 });

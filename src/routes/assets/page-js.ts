@@ -4,6 +4,7 @@
  */
 export const PAGE_JS = String.raw`import { actAs, call, exchange, get, post, useToken } from "/assets/client.js";
 import { JSON_TYPE, randomHex } from "/assets/client.js";
+import { showDocument } from "/assets/document.js";
 import { copyOf, facts, make, markField, money, problemLine, tell } from "/assets/elements.js";
 
 const FOLLOW_EVERY_MS = 1_000;
@@ -144,7 +145,7 @@ async function follow(id) {
       if (turn !== follows) return;
       etag = answer.headers.get("etag") ?? "";
       showRequest(request, story.data);
-      const settled = request.response && request.response.archive?.state !== "queued";
+      const settled = request.response && request.response.document?.state !== "queued";
       if (!FINAL.includes(request.status) || !settled) continue;
       element("response-body").textContent = JSON.stringify(await get("/api/requests/" + id + "/response"), null, 2);
       element("response").hidden = false;
@@ -158,7 +159,6 @@ async function follow(id) {
 }
 
 function showRequest(request, story) {
-  const { archive } = request.response ?? {};
   if (element("status").textContent !== request.status) element("status").textContent = request.status;
   const endedWell = request.status === "completed";
   element("status").dataset.tone = endedWell ? "good" : BAD.includes(request.status) ? "bad" : "wait";
@@ -169,8 +169,9 @@ function showRequest(request, story) {
     Order: request.order_id,
     Reason: request.reason,
     Approvals: request.approvals.map((step) => step.approver + ": " + step.state).join(", "),
-    Archive: archive && archive.state + ", " + archive.path,
   });
+  const run = (work) => during(element("follow"), element("follow-notice"), work);
+  showDocument(element("document"), request, persona?.role, run, follow);
   const problems = request.problems.map(problemLine);
   tell(element("follow-notice"), problems.length > 0 ? "What is unclear:" : "", problems, true);
   const items = story.map((step) => {

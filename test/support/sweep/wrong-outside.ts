@@ -108,7 +108,8 @@ async function archive(env: Env): Promise<string[]> {
   const found: string[] = [];
   for (const { request_id: id, body, path, state } of results) {
     const stored = path === null ? null : await (await env.ARCHIVE.get(path))?.text();
-    if (state !== "done" || stored !== body) found.push(`3 each response is archived: ${id}, ${state ?? "not queued"}`);
+    if (state !== "stored" || stored !== body)
+      found.push(`3 each response is archived: ${id}, ${state ?? "not queued"}`);
   }
   return found;
 }

@@ -4,12 +4,14 @@ import { CLIENT_DEADLINE_MS } from "../../../src/config.ts";
 import { RESPONSE_OUTCOMES } from "../../../src/domain/request.ts";
 import { RIGHTS } from "../../../src/domain/identity.ts";
 import { CLIENT_JS } from "../../../src/routes/assets/client-js.ts";
+import { DOCUMENT_JS } from "../../../src/routes/assets/document-js.ts";
 import { ELEMENTS_JS } from "../../../src/routes/assets/elements-js.ts";
 import { PAGE_JS } from "../../../src/routes/assets/page-js.ts";
 
 const SCRIPTS = {
   "/assets/client.js": CLIENT_JS,
   "/assets/elements.js": ELEMENTS_JS,
+  "/assets/document.js": DOCUMENT_JS,
   "/assets/page.js": PAGE_JS,
 } as const;
 
@@ -57,10 +59,11 @@ describe("the scripts of the page", () => {
   );
 
   it("know the same final states and asking roles as the server", ({ expect }) => {
-    const listed = (name: string): unknown =>
-      JSON.parse(new RegExp(`const ${name} = (\\[.*?\\]);`).exec(PAGE_JS)?.[1] ?? "null");
+    const listed = (name: string, script: string = PAGE_JS): unknown =>
+      JSON.parse(new RegExp(`const ${name} = (\\[.*?\\]);`).exec(script)?.[1] ?? "null");
     expect(new Set(listed("FINAL") as string[])).toEqual(new Set(RESPONSE_OUTCOMES));
     expect(new Set(listed("ASKING_ROLES") as string[])).toEqual(new Set(RIGHTS["requests.create"]));
+    expect(new Set(listed("RETRY_ROLES", DOCUMENT_JS) as string[])).toEqual(new Set(RIGHTS["documents.retry"]));
   });
 });
 

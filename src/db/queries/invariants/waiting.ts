@@ -67,8 +67,8 @@ export const WAITING_RULES: readonly Rule[] = [
   },
   {
     rule: "5 a response on its way to the archive is tried",
-    sql: `SELECT 'response/' || response_id AS subject, 'tried last' AS detail, 'after ' || ${stuck} AS expected,
-        updated_at AS found
-      FROM cloud_uploads WHERE state = 'queued' AND updated_at <= ${stuck}`,
+    sql: `SELECT 'response/' || response_id AS subject, 'tried next' AS detail, 'after ' || ${stuck} AS expected,
+        due_at AS found
+      FROM cloud_uploads WHERE state = 'queued' AND due_at <= ${stuck}`,
   },
 ];
