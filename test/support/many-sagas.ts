@@ -32,6 +32,8 @@ export interface ManyOptions {
 }
 
 const LOOK_MS = 10;
+const BEGIN_LOOK_MS = 100;
+const BEGIN_DEADLINE_MS = 60_000;
 
 /** One action at its time, once. */
 export function plannedAt(at: number, act: () => Promise<unknown>): Planned {
@@ -43,6 +45,13 @@ export function plannedAt(at: number, act: () => Promise<unknown>): Planned {
       return act();
     },
   };
+}
+
+/** While many wait for the queue to begin them, looking often would be most of the work. */
+async function lookSeldom(orderId: string): Promise<boolean> {
+  if (await sagaOf(orderId).inspect()) return true;
+  await scheduler.wait(BEGIN_LOOK_MS);
+  return false;
 }
 
 /** Places each order (`place` returns its id) and plays its saga to its end. The last states, by order id. */
@@ -92,7 +101,7 @@ export async function driveMany(
   };
   const begin = async (place: () => Promise<string>): Promise<void> => {
     const orderId = await place();
-    await until(`the saga of ${orderId} begins`, () => sagaOf(orderId).inspect(), 60_000);
+    await until(`the saga of ${orderId} begins`, () => lookSeldom(orderId), BEGIN_DEADLINE_MS);
     await wake(orderId);
   };
   const checkHealth = async (supplier: string): Promise<void> => {
