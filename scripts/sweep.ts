@@ -24,6 +24,7 @@ const PROOFS: readonly (readonly [project: string, file: string])[] = [
   ["faults", "test/faults/hub-order.test.ts"],
   ["faults", "test/faults/saga-alarms.test.ts"],
   ["faults", "test/faults/order-matrix.test.ts"],
+  ["faults", "test/faults/cancel-race.test.ts"],
   ["faults", "test/faults/without-kick.test.ts"],
   ["patterns", "test/patterns/02-publish-subscribe.test.ts"],
   ["patterns", "test/patterns/08-hub.test.ts"],

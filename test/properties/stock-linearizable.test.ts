@@ -77,13 +77,16 @@ async function history(plan: Plan, real: D1Database, build?: BrokenBuild): Promi
         .then(work)
         .catch(() => undefined),
   );
-  const around = aroundDatabase(real, (call, sql) =>
-    faulty(async () => {
-      await turn();
-      const reply = await call();
-      await turn();
-      return reply;
-    }, sql),
+  const around = aroundDatabase(real, (call, ...what) =>
+    faulty(
+      async () => {
+        await turn();
+        const reply = await call();
+        await turn();
+        return reply;
+      },
+      ...what,
+    ),
   );
   return runHistory(name, plan, { db: build ? brokenBy(build, around) : around, drive });
 }

@@ -2,36 +2,43 @@
 import type { Env } from "../../src/env.ts";
 
 /** Sees what is about to be asked of the database: it may count, wait, fail, or let the call through. */
-export type AroundDatabase = <T>(call: () => Promise<T>, sql: readonly string[]) => Promise<T>;
+export type AroundDatabase = <T>(
+  call: () => Promise<T>,
+  sql: readonly string[],
+  /** Of all its statements. */
+  parameters: readonly unknown[],
+) => Promise<T>;
 
 interface Known {
   readonly statement: D1PreparedStatement;
   readonly text: string;
+  readonly values: readonly unknown[];
 }
 
 /** The database, each of whose calls (a statement, or a whole batch) goes through `around`. */
 export function aroundDatabase(real: D1Database, around: AroundDatabase): D1Database {
   const known = new WeakMap<object, Known>();
-  const wrap = (statement: D1PreparedStatement, text: string): D1PreparedStatement => {
+  const wrap = (statement: D1PreparedStatement, text: string, bound: readonly unknown[]): D1PreparedStatement => {
     const held = {
-      bind: (...values: unknown[]) => wrap(statement.bind(...values), text),
+      bind: (...values: unknown[]) => wrap(statement.bind(...values), text, values),
       first: (column?: string) =>
-        around(() => (column === undefined ? statement.first() : statement.first(column)), [text]),
-      run: () => around(() => statement.run(), [text]),
-      all: () => around(() => statement.all(), [text]),
-      raw: (options?: { columnNames?: false }) => around(() => statement.raw(options), [text]),
+        around(() => (column === undefined ? statement.first() : statement.first(column)), [text], bound),
+      run: () => around(() => statement.run(), [text], bound),
+      all: () => around(() => statement.all(), [text], bound),
+      raw: (options?: { columnNames?: false }) => around(() => statement.raw(options), [text], bound),
     } as unknown as D1PreparedStatement;
-    known.set(held, { statement, text });
+    known.set(held, { statement, text, values: bound });
     return held;
   };
   const session = <T extends D1Database | D1DatabaseSession>(on: T): T =>
     ({
-      prepare: (text: string) => wrap(on.prepare(text), text),
+      prepare: (text: string) => wrap(on.prepare(text), text, []),
       batch: (statements: D1PreparedStatement[]) => {
-        const all = statements.map((one) => known.get(one) ?? { statement: one, text: "" });
+        const all = statements.map((one) => known.get(one) ?? { statement: one, text: "", values: [] });
         return around(
           () => on.batch(all.map(({ statement }) => statement)),
           all.map(({ text }) => text),
+          all.flatMap(({ values }) => values),
         );
       },
       ...("withSession" in on ? { withSession: (constraint?: string) => session(on.withSession(constraint)) } : {}),
