@@ -2,13 +2,12 @@
 import { NIGHTLY_CRON } from "./config.ts";
 import { createContainer, kickShard, type Lifetime } from "./container.ts";
 import { staleCloudUploads } from "./db/queries/cloud-uploads.ts";
-import { overdueOrders } from "./db/queries/orders.ts";
 import type { Env } from "./env.ts";
 import { log } from "./log.ts";
 import { reportInvariants } from "./services/invariants.ts";
+import { raiseStuck } from "./services/order-watch.ts";
 import { auditDeps } from "./wiring/audit.ts";
 
-const OVERDUE_MS = 60_000;
 const UPLOAD_STALE_MS = 10 * 60_000;
 
 /** Runs what this cron is for. Any other than the nightly one is the cron of every minute. */
@@ -25,8 +24,7 @@ async function everyMinute(env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
   const shards = Array.from({ length: container.settings.RELAY_SHARDS }, (_, shard) => shard);
   await Promise.all(shards.map((shard) => kickShard(env, shard)));
-  const overdue = await overdueOrders(container.db, new Date(container.clock.now() - OVERDUE_MS).toISOString());
-  for (const orderId of overdue) {
+  for (const orderId of await raiseStuck(container)) {
     log("warn", "saga.revived", { order: orderId });
     await env.SAGA.get(env.SAGA.idFromName(orderId)).start(orderId, container.newTrace().traceparent);
   }

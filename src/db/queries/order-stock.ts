@@ -80,7 +80,7 @@ export interface Shipment {
   readonly destination: string;
   readonly demand: readonly PlaceDemand[];
   readonly picks: readonly Pick[];
-  /** Bought quantities per SKU, which become incoming at the destination. */
+  /** What of its purchases is still to come, per SKU: it becomes incoming at the destination. */
   readonly bought: readonly { readonly sku: string; readonly quantity: number }[];
   readonly at: string;
 }
@@ -164,6 +164,13 @@ export function reverseShipment(
   }
   if (bought.length > 0) writes.push(countIncoming(orderId, null));
   return [...writes, ...takeFrom("incoming", destination, totals(bought))];
+}
+
+/** Transfers of the order that have arrived, in full or in part: they can't be taken back from afar. */
+export async function transfersReceived(db: Database, orderId: string): Promise<string[]> {
+  const rows = await db.all<{ id: string }>(sql`SELECT id FROM transfers
+    WHERE order_id = ${orderId} AND state IN ('received', 'partially_received') ORDER BY id`);
+  return rows.map(({ id }) => id);
 }
 
 /** What of an order is on its way, by bin. */

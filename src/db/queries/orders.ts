@@ -1,4 +1,4 @@
-/** Orders: rows, the fence, and the reads of the saga and of the API. */
+/** Orders: rows, the fence that every batch of the saga passes, and the reads of the saga and of the API. */
 import { and, asc, desc, eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { orderLines, orders, purchaseOrders } from "../schema/orders.ts";
@@ -43,10 +43,13 @@ export function insertOrder(order: NewOrder): GuardedWrite[] {
   ];
 }
 
+/** Whatever lands is progress: the order isn't stuck where it was. Columns of no index: the row is written anyway. */
+const MOVES_ON = sql`stuck_since = NULL, attempts = 0, last_error = NULL`;
+
 /** First write of every forward step: a step of a cancelled or taken-over order can't land any more. */
 export function passFence(orderId: string, fence: number, step: string, at: string): GuardedWrite {
   return {
-    statement: sql`UPDATE orders SET step = ${step}, updated_at = ${at}, version = version + 1
+    statement: sql`UPDATE orders SET step = ${step}, updated_at = ${at}, version = version + 1, ${MOVES_ON}
       WHERE id = ${orderId} AND status = 'Pending' AND fence = ${fence}`,
     expect: { rows: 1, otherwise: "FENCED" },
   };
@@ -56,7 +59,7 @@ export function passFence(orderId: string, fence: number, step: string, at: stri
 export function raiseFence(orderId: string, fence: number, error: string, at: string): GuardedWrite {
   return {
     statement: sql`UPDATE orders SET status = 'Cancelling', fence = fence + 1, error = ${error}, updated_at = ${at},
-        version = version + 1 WHERE id = ${orderId} AND status = 'Pending' AND fence = ${fence}`,
+        version = version + 1, ${MOVES_ON} WHERE id = ${orderId} AND status = 'Pending' AND fence = ${fence}`,
     expect: { rows: 1, otherwise: "FENCED" },
   };
 }
@@ -64,13 +67,48 @@ export function raiseFence(orderId: string, fence: number, error: string, at: st
 /** Every batch of a compensation asserts that it still owns the order. */
 export function passCompensation(orderId: string, fence: number, step: string, at: string): GuardedWrite {
   return {
-    statement: sql`UPDATE orders SET step = ${step}, updated_at = ${at}, version = version + 1
+    statement: sql`UPDATE orders SET step = ${step}, updated_at = ${at}, version = version + 1, ${MOVES_ON}
       WHERE id = ${orderId} AND status = 'Cancelling' AND fence = ${fence}`,
     expect: { rows: 1, otherwise: "FENCED" },
   };
 }
 
-/** `error`: JSON of what went wrong, kept if the fence hasn't noted it already. */
+/**
+ * An act of a person: the order is taken over by the next fence, so that nothing of before can land any more. `whole`: only
+ * while nothing of the order is on its way from one place to another.
+ */
+export function takeOver(
+  orderId: string,
+  q: {
+    from: "Pending" | "Cancelling" | "NeedsAttention";
+    to: "Pending" | "Cancelling";
+    fence: number;
+    error: string | null;
+    at: string;
+    whole: boolean;
+  },
+): GuardedWrite {
+  const whole = q.whole ? sql` AND NOT EXISTS (${UNDER_WAY})` : sql``;
+  return {
+    statement: sql`UPDATE orders SET status = ${q.to}, fence = fence + 1, error = ${q.error}, next_wake_at = ${q.at},
+        updated_at = ${q.at}, version = version + 1, ${MOVES_ON}
+      WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}${whole}`,
+    expect: { rows: 1, otherwise: "FENCED" },
+  };
+}
+
+/** Transfers of an order that haven't arrived. */
+const UNDER_WAY = sql`SELECT 1 FROM transfers t WHERE t.order_id = orders.id AND t.state IN ('in_transit', 'partially_received')`;
+
+/** What a cancelled order may not leave behind. */
+const LEFT_OPEN = sql`SELECT 1 FROM reservations r WHERE r.order_id = orders.id AND r.state = 'open'
+  UNION ALL SELECT 1 FROM purchase_orders p WHERE p.order_id = orders.id AND p.status = 'placed'
+  UNION ALL ${UNDER_WAY}`;
+
+/**
+ * `error`: JSON of what went wrong, kept if the fence hasn't noted it already. An order with anything left open isn't
+ * Cancelled, whoever says so.
+ */
 export function endOrder(
   orderId: string,
   q: {
@@ -81,25 +119,14 @@ export function endOrder(
     error?: string | null;
   },
 ): GuardedWrite {
+  const stuck = q.to === "NeedsAttention" ? sql`stuck_since = COALESCE(stuck_since, ${q.at})` : MOVES_ON;
+  const closed = q.to === "Cancelled" ? sql` AND NOT EXISTS (${LEFT_OPEN})` : sql``;
   return {
     statement: sql`UPDATE orders SET status = ${q.to}, step = 'ended', error = COALESCE(error, ${q.error ?? null}),
-        next_wake_at = NULL, updated_at = ${q.at}, version = version + 1
-      WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}`,
+        next_wake_at = NULL, updated_at = ${q.at}, version = version + 1, ${stuck}
+      WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}${closed}`,
     expect: { rows: 1, otherwise: "FENCED" },
   };
-}
-
-/** Projection for the cron: an order that is past this time and unfinished has lost its alarm. */
-export async function noteNextWake(db: Database, orderId: string, at: string): Promise<void> {
-  await db.run(
-    sql`UPDATE orders SET next_wake_at = ${at} WHERE id = ${orderId} AND status IN ('Pending', 'Cancelling')`,
-  );
-}
-
-export async function overdueOrders(db: Database, beforeIso: string): Promise<string[]> {
-  const rows = await db.all<{ id: string }>(sql`SELECT id FROM orders
-    WHERE status IN ('Pending', 'Cancelling') AND next_wake_at < ${beforeIso} ORDER BY next_wake_at LIMIT 100`);
-  return rows.map((row) => row.id);
 }
 
 export async function findOrder(db: Database, id: string): Promise<{ order: OrderRow; lines: OrderLineRow[] } | null> {
@@ -152,14 +179,6 @@ export function insertPurchaseOrder(po: {
       expect: { rows: po.lines.length, otherwise: "CONFLICT" },
     },
   ];
-}
-
-/** Marks the purchase order under the key cancelled; none there is fine: the supplier may have had it without us. */
-export function cancelPurchaseOrderRow(key: string, at: string): GuardedWrite {
-  return {
-    statement: sql`UPDATE purchase_orders SET status = 'cancelled', updated_at = ${at}
-      WHERE idempotency_key = ${key} AND status = 'placed'`,
-  };
 }
 
 export async function listPurchaseOrders(db: Database, orderId: string) {

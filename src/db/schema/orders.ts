@@ -18,6 +18,10 @@ export const orders = sqliteTable("orders", {
   version: integer("version").notNull().default(1),
   createdAt: text("created_at").notNull(),
   updatedAt: text("updated_at").notNull(),
+  stuckSince: text("stuck_since"),
+  attempts: integer("attempts").notNull().default(0),
+  lastError: text("last_error"),
+  alarmedWakeAt: text("alarmed_wake_at"),
 });
 
 export const orderLines = sqliteTable(

@@ -3,6 +3,13 @@ import { after, ENDED, inRange, timersOf, upTo, type Rule } from "./rule.ts";
 
 const LIVE = "status NOT IN ('cancelled', 'rejected')";
 
+/** The acts of people in the trail of an order: each is a batch that took it over. */
+const TAKEN_OVER = "('order.retried', 'order.skipped', 'order.resolved', 'order.resumed', 'order.called off')";
+
+/** True of an order of which a person has left something as it was, with a reason. */
+const LEFT_AS_IT_WAS = `EXISTS (SELECT 1 FROM audit k WHERE k.subject = 'order/' || o.id
+  AND k.action IN ('order.skipped', 'order.resolved'))`;
+
 export const ORDER_RULES: readonly Rule[] = [
   {
     rule: "2 an order has one live purchase order per supplier",
@@ -47,13 +54,15 @@ export const ORDER_RULES: readonly Rule[] = [
     rule: "2 a cancelled order has no live purchase order",
     sql: `SELECT 'order/' || o.id AS subject, 'state of ' || p.id AS detail, 'cancelled' AS expected, p.status AS found
       FROM orders o JOIN purchase_orders p ON p.order_id = o.id
-      WHERE ${inRange("o.id")} AND o.status = 'Cancelled' AND p.${LIVE}`,
+      WHERE ${inRange("o.id")} AND o.status = 'Cancelled' AND p.${LIVE}
+        AND NOT (p.status = 'completed' AND ${LEFT_AS_IT_WAS})`,
   },
   {
     rule: "2 a cancelled order has nothing on its way",
     sql: `SELECT 'order/' || o.id AS subject, 'state of ' || t.id AS detail, 'reversed' AS expected, t.state AS found
       FROM orders o JOIN transfers t ON t.order_id = o.id
-      WHERE ${inRange("o.id")} AND o.status = 'Cancelled' AND t.state <> 'reversed'`,
+      WHERE ${inRange("o.id")} AND o.status = 'Cancelled' AND t.state <> 'reversed'
+        AND NOT (t.state = 'received' AND ${LEFT_AS_IT_WAS})`,
   },
   {
     rule: "5 an open reservation has a timer that gives it back",
@@ -69,16 +78,19 @@ export const ORDER_RULES: readonly Rule[] = [
       LEFT JOIN (SELECT substr(id, 1, instr(id, ':') - 1) AS order_id, COUNT(*) AS n FROM inbox
                  WHERE scope = 'saga' AND id > ${after} AND id < ${upTo} || ';' GROUP BY 1) b ON b.order_id = o.id
       LEFT JOIN (SELECT subject, COUNT(*) AS n FROM audit
-                 WHERE ${inRange("subject", "order/")} AND actor = 'order-saga' GROUP BY subject) a
+                 WHERE ${inRange("subject", "order/")} AND (actor = 'order-saga' OR action IN ${TAKEN_OVER})
+                 GROUP BY subject) a
         ON a.subject = 'order/' || o.id
       WHERE ${inRange("o.id")} AND COALESCE(a.n, 0) <> COALESCE(b.n, 0)`,
   },
   {
     rule: "6 the end of an order is in the trail once",
     sql: `SELECT 'order/' || o.id AS subject, 'ends in the trail, ' || o.status AS detail,
-        o.status IN ${ENDED} AS expected, COUNT(a.seq) AS found
+        (o.status IN ${ENDED}) + COUNT(a.seq) FILTER (WHERE a.action IN ${TAKEN_OVER}) AS expected,
+        COUNT(a.seq) FILTER (WHERE a.action NOT IN ${TAKEN_OVER}) AS found
       FROM orders o LEFT JOIN audit a ON a.subject = 'order/' || o.id
-        AND a.action IN ('order.completed', 'order.cancelled', 'order.needs attention')
+        AND (a.action IN ('order.completed', 'order.cancelled', 'order.needs attention')
+             OR (a.action IN ${TAKEN_OVER} AND a.before ->> '$.status' = 'NeedsAttention'))
       WHERE ${inRange("o.id")} GROUP BY o.id HAVING expected <> found`,
   },
 ];

@@ -1,0 +1,47 @@
+/** The projection of the sagas in the database: which orders are stuck, since when, in which step, for which truck. */
+import { sql, type SQL } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import type { GuardedWrite } from "../unit-of-work.ts";
+
+const RUNNING = sql`status IN ('Pending', 'Cancelling')`;
+
+/** Past its wake time, and nothing has happened since: its alarm is lost, or never came. `before`: ISO 8601. */
+const overdue = (before: string): SQL => sql`(next_wake_at < ${before} AND updated_at < ${before})`;
+
+/** The saga sleeps: when it means to act next, and where and why it waits. No step lands by this, so no version is raised. */
+export async function noteWaiting(
+  db: Database,
+  orderId: string,
+  q: { until: string; at: string; step: string | null; attempts: number; error: string | null },
+): Promise<void> {
+  await db.run(sql`UPDATE orders SET next_wake_at = ${q.until}, stuck_since = COALESCE(stuck_since, ${q.at}),
+      step = COALESCE(${q.step}, step), attempts = ${q.attempts}, last_error = COALESCE(${q.error}, last_error)
+    WHERE id = ${orderId} AND ${RUNNING}`);
+}
+
+export interface OverdueOrder {
+  readonly id: string;
+  readonly region: string;
+  readonly deviceId: string;
+  readonly step: string;
+  readonly version: number;
+  readonly nextWakeAt: string;
+  readonly lastError: string | null;
+  /** Has this wake time's passing been told? */
+  readonly told: 0 | 1;
+}
+
+export async function overdueOrders(db: Database, before: string): Promise<OverdueOrder[]> {
+  return db.all<OverdueOrder>(sql`SELECT id, region, device_id AS deviceId, step, version, next_wake_at AS nextWakeAt,
+      last_error AS lastError, alarmed_wake_at IS next_wake_at AS told
+    FROM orders WHERE ${RUNNING} AND ${overdue(before)} ORDER BY next_wake_at LIMIT 100`);
+}
+
+/** Notes that the passing of this wake time is told: whoever comes second changes nothing. */
+export function noteAlarmed(orderId: string, wakeAt: string): GuardedWrite {
+  return {
+    statement: sql`UPDATE orders SET alarmed_wake_at = ${wakeAt}
+      WHERE id = ${orderId} AND ${RUNNING} AND next_wake_at = ${wakeAt} AND alarmed_wake_at IS NOT ${wakeAt}`,
+    expect: { rows: 1, otherwise: "CONFLICT" },
+  };
+}

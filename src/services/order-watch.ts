@@ -1,0 +1,67 @@
+/** Keeps in sight what is stuck: where a saga waits, and, once for each wake time that it slept through, that it does. */
+import { noteAlarmed, noteWaiting, overdueOrders, type OverdueOrder } from "../db/queries/order-watch.ts";
+import { ORDER_OVERDUE_MS } from "../config.ts";
+import type { Trace } from "../domain/trace.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
+
+/** `last`: what happened last in its journal. */
+export async function noteWait(
+  deps: Pick<ServiceDeps, "db" | "clock">,
+  orderId: string,
+  untilMs: number,
+  last: { readonly step: string; readonly attempt: number; readonly detail: string | null } | null,
+): Promise<void> {
+  await noteWaiting(deps.db, orderId, {
+    until: new Date(untilMs).toISOString(),
+    at: isoNow(deps),
+    step: last?.step ?? null,
+    attempts: last?.attempt ?? 0,
+    error: last?.detail ?? null,
+  });
+}
+
+/** Orders that are more than a minute past their wake time. `ErrorOccurred` tells of each such wake time once. */
+export async function raiseStuck(deps: ServiceDeps): Promise<readonly string[]> {
+  const before = new Date(deps.clock.now() - ORDER_OVERDUE_MS).toISOString();
+  const found = await overdueOrders(deps.db, before);
+  for (const order of found) if (order.told === 0) await tell(deps, order);
+  return found.map(({ id }) => id);
+}
+
+async function tell(deps: ServiceDeps, order: OverdueOrder): Promise<void> {
+  const at = isoNow(deps);
+  const trace: Trace = { ...deps.newTrace(), correlationId: order.id };
+  const why = order.lastError === null ? "" : `; it waited because of: ${order.lastError}`;
+  const message = `stuck at ${order.step}: it was to go on at ${order.nextWakeAt}${why}`.slice(0, 500);
+  // Refused: it has gone on, or someone else has told it.
+  await deps.commit({
+    trace,
+    writes: [noteAlarmed(order.id, order.nextWakeAt)],
+    audit: [
+      {
+        actor: { id: "order-watch", kind: "rule" },
+        action: "order.found stuck",
+        subject: `order/${order.id}`,
+        after: { step: order.step, next_wake_at: order.nextWakeAt },
+        reason: message,
+      },
+    ],
+    events: [
+      {
+        type: "ErrorOccurred",
+        subject: `order/${order.id}`,
+        region: order.region,
+        sequence: order.version,
+        data: {
+          code: "ORDER_STUCK",
+          kind: "order",
+          id: order.id,
+          message,
+          retryable: true,
+          timestamp: at,
+          device_id: order.deviceId,
+        },
+      },
+    ],
+  });
+}
