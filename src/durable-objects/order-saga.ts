@@ -7,24 +7,33 @@ import { OPEN_CIRCUIT_SPREAD_MS, ORDER_MAX_WAIT_MS } from "../config.ts";
 import { createContainer } from "../container.ts";
 import { findOrder } from "../db/queries/orders.ts";
 import { messageOf } from "../domain/errors.ts";
-import { begin, nextAction, requestCancel, settle, startSaga } from "../domain/order-saga.ts";
-import type { Outcome, SagaAction, SagaRules, SagaState } from "../domain/order-saga.ts";
+import { begin, nextAction, startSaga } from "../domain/order-saga.ts";
+import { SAGA_DEFINITIONS, type SagaDefinitions } from "../domain/saga-definitions.ts";
+import { applyAction, possibleActs, type Possible } from "../domain/saga-operators.ts";
+import { settle } from "../domain/saga-settling.ts";
+import type { OperatorAct, Outcome, SagaAction, SagaRules, SagaState } from "../domain/saga-state.ts";
 import { traceIdOf } from "../domain/trace.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
 import { nextDelayMs, spreadMs } from "../resilience/backoff.ts";
 import { closeOrder, compensateStep, fenceOrder } from "../services/order-compensations.ts";
-import { noteSleep } from "../services/orders.ts";
+import { takeOverOrder } from "../services/order-takeovers.ts";
+import { noteWait } from "../services/order-watch.ts";
 import { probePurchase, runStep, type StepDeps } from "../services/order-steps.ts";
 import { suppliersOf } from "../services/suppliers.ts";
 import { stepDeps } from "../wiring/saga.ts";
 import {
+  appendAct,
   appendIntent,
   appendOutcome,
   createJournal,
+  isKnownAct,
+  lastOf,
+  readActs,
   readJournal,
   readState,
   writeState,
+  type ActRow,
   type JournalRow,
 } from "./saga-journal.ts";
 
@@ -35,8 +44,23 @@ const LATE_CHECK_MS = 30_000;
 // Together longer than any call is known to be under way: what a supplier accepts after that is seen by nobody.
 const LATE_CHECKS = 5;
 
+const NO_REASON = { step: "create", code: "INTERNAL", reason: "no reason on record" } as const;
+
+/** Whether an act was taken up; if not, why, and what may be asked instead. */
+export type ActAnswer =
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly reason: string; readonly possible: readonly Possible[] };
+
+interface Asked {
+  readonly act: OperatorAct;
+  readonly answer: (answer: ActAnswer) => void;
+}
+
 export class OrderSaga extends DurableObject<Env> {
+  /** An order begins under the current one and ends under the one that it began under. */
+  protected readonly definitions: SagaDefinitions = SAGA_DEFINITIONS;
   private running: Promise<void> | undefined;
+  private asked: Asked[] = [];
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -45,13 +69,7 @@ export class OrderSaga extends DurableObject<Env> {
 
   /** Takes an accepted order over; a second start of the same order changes nothing. Returns once the intent is durable. */
   async start(orderId: string, traceparent: string): Promise<void> {
-    if (readState(this.ctx.storage.sql)) return this.wake();
-    const container = createContainer(this.env, this.ctx);
-    const found = await findOrder(container.db, orderId);
-    if (!found) throw new Error(`no order ${orderId}`);
-    if (readState(this.ctx.storage.sql)) return this.wake();
-    const state = startSaga(orderId, found.order.fence, suppliersOf(found.lines));
-    this.save(state, traceparent, this.now());
+    await this.takeOn(orderId, traceparent);
     this.ctx.waitUntil(this.run());
   }
 
@@ -60,22 +78,46 @@ export class OrderSaga extends DurableObject<Env> {
     this.ctx.waitUntil(this.run());
   }
 
-  /** Asks for cancellation: compensates what was done, unless the stock has moved or the order has ended. */
-  async cancel(reason: string): Promise<void> {
-    while (this.running) await this.running;
-    const known = readState(this.ctx.storage.sql);
-    if (!known) return;
-    this.save(requestCancel(known.state, reason), known.traceparent, this.now());
-    await this.run();
+  /**
+   * Takes up what a person asks for between two steps, or says why not. Accepted, it is in the journal and will be carried
+   * out whatever happens; the same act (by its id) again is accepted again and has no second effect.
+   */
+  async act(orderId: string, act: OperatorAct): Promise<ActAnswer> {
+    await this.takeOn(orderId, act.traceparent);
+    const { promise, resolve } = Promise.withResolvers<ActAnswer>();
+    const mine = { act, answer: resolve };
+    this.asked.push(mine);
+    while (this.asked.includes(mine)) await Promise.race([promise, this.run()]);
+    this.ctx.waitUntil(this.run());
+    return promise;
   }
 
-  async inspect(): Promise<{ state: SagaState; journal: JournalRow[]; next_wake_at: string | null } | null> {
+  /** Calls the order off without a person, unless its stock has moved or it has ended. */
+  async cancel(reason: string): Promise<ActAnswer> {
+    const known = readState(this.ctx.storage.sql);
+    if (!known) return { accepted: false, reason: "the order hasn't begun", possible: [] };
+    const { state, traceparent } = known;
+    const by = { id: "order-saga", kind: "system" } as const;
+    return this.act(state.orderId, { id: "cancel", action: "cancel", step: null, to: null, reason, by, traceparent });
+  }
+
+  /** Where the order stands, all that happened to it, and what a person may ask of it now. */
+  async inspect(): Promise<{
+    state: SagaState;
+    traceparent: string;
+    journal: JournalRow[];
+    acts: ActRow[];
+    possible: readonly Possible[];
+    next_wake_at: string | null;
+  } | null> {
     const known = readState(this.ctx.storage.sql);
     if (!known) return null;
     const alarm = await this.ctx.storage.getAlarm();
     return {
-      state: known.state,
+      ...known,
       journal: readJournal(this.ctx.storage.sql),
+      acts: readActs(this.ctx.storage.sql),
+      possible: possibleActs(known.state, this.definitions),
       next_wake_at: alarm === null ? null : new Date(alarm).toISOString(),
     };
   }
@@ -88,6 +130,20 @@ export class OrderSaga extends DurableObject<Env> {
     } catch (error) {
       log("error", "saga.alarm_failed", { error: messageOf(error) });
     }
+  }
+
+  /** Begins the journal of an order that has none. */
+  private async takeOn(orderId: string, traceparent: string): Promise<void> {
+    const { sql } = this.ctx.storage;
+    if (readState(sql)) return;
+    const found = await findOrder(createContainer(this.env, this.ctx).db, orderId);
+    if (!found) throw new Error(`no order ${orderId}`);
+    if (readState(sql)) return;
+    const state = startSaga(orderId, found.order.fence, suppliersOf(found.lines), this.definitions.current);
+    this.ctx.storage.transactionSync(() => {
+      writeState(sql, state, traceparent);
+      void this.ctx.storage.setAlarm(this.now() + WATCHDOG_MS);
+    });
   }
 
   private now(): number {
@@ -104,10 +160,11 @@ export class OrderSaga extends DurableObject<Env> {
 
   private async turn(): Promise<void> {
     for (let turns = 0; turns < MAX_TURNS; turns++) {
+      this.answerAsked();
       const known = readState(this.ctx.storage.sql);
       if (!known) return;
       const { state, traceparent } = known;
-      const action = nextAction(state, this.now());
+      const action = nextAction(state, this.now(), this.definitions);
       if (action.do === "nothing") return this.ctx.storage.deleteAlarm();
       if (action.do === "sleep") return this.sleep(state.orderId, action.until);
 
@@ -127,10 +184,32 @@ export class OrderSaga extends DurableObject<Env> {
     }
   }
 
+  /** What was asked is decided on between two steps: what is under way is settled first. */
+  private answerAsked(): void {
+    const { sql } = this.ctx.storage;
+    for (const { act, answer } of this.asked.splice(0)) {
+      const known = readState(sql);
+      if (!known || isKnownAct(sql, act.id)) {
+        answer({ accepted: true });
+        continue;
+      }
+      const applied = applyAction(known.state, act, this.definitions);
+      if (applied.ok) {
+        const at = this.now();
+        this.ctx.storage.transactionSync(() => {
+          writeState(sql, applied.state, known.traceparent);
+          appendAct(sql, new Date(at).toISOString(), act);
+          void this.ctx.storage.setAlarm(at + WATCHDOG_MS);
+        });
+        answer({ accepted: true });
+      } else answer({ accepted: false, reason: applied.reason, possible: applied.possible });
+    }
+  }
+
   private async sleep(orderId: string, until: number): Promise<void> {
     await this.ctx.storage.setAlarm(until);
     try {
-      await noteSleep(createContainer(this.env, this.ctx), orderId, until);
+      await noteWait(createContainer(this.env, this.ctx), orderId, until, lastOf(this.ctx.storage.sql));
     } catch (error) {
       // The alarm is set; without the note the cron only looks in too early.
       log("warn", "saga.sleep_not_noted", { order: orderId, error: messageOf(error) });
@@ -146,11 +225,9 @@ export class OrderSaga extends DurableObject<Env> {
     if (action.do === "run") return runStep(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "probe") return probePurchase(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "compensate") return compensateStep(deps, { ...context, step: action.step, key: action.key });
-    const error = state.error;
-    if (action.do === "fence") {
-      return fenceOrder(deps, context, error ?? { step: "create", code: "INTERNAL", reason: "no reason on record" });
-    }
-    if (action.do === "close") return closeOrder(deps, context, action.status, error);
+    if (action.do === "fence") return fenceOrder(deps, context, state.error ?? NO_REASON);
+    if (action.do === "take_over") return takeOverOrder(deps, context, action);
+    if (action.do === "close") return closeOrder(deps, context, action.status, action.error);
     return { kind: "done" };
   }
 
@@ -161,13 +238,6 @@ export class OrderSaga extends DurableObject<Env> {
     } catch (error) {
       return { kind: "unknown", reason: messageOf(error) } as const;
     }
-  }
-
-  private save(state: SagaState, traceparent: string, wakeAt: number): void {
-    this.ctx.storage.transactionSync(() => {
-      writeState(this.ctx.storage.sql, state, traceparent);
-      void this.ctx.storage.setAlarm(wakeAt + WATCHDOG_MS);
-    });
   }
 
   private rules(): SagaRules {

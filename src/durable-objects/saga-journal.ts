@@ -1,8 +1,8 @@
 /**
- * The saga's journal in the object's SQLite: the reducer's state, and one row per intent and outcome, append-only.
- * Intent and next alarm are written in one transaction before the call that they announce.
+ * The saga's journal in the object's SQLite: the reducer's state, one row per intent and outcome, append-only, and what
+ * people asked for. Intent and next alarm are written in one transaction before the call that they announce.
  */
-import type { Outcome, SagaAction, SagaState } from "../domain/order-saga.ts";
+import { restoreSaga, type OperatorAct, type Outcome, type SagaAction, type SagaState } from "../domain/saga-state.ts";
 
 export interface JournalRow {
   readonly seq: number;
@@ -17,12 +17,13 @@ export interface JournalRow {
 export function createJournal(sql: SqlStorage): void {
   sql.exec(`CREATE TABLE IF NOT EXISTS saga (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL, traceparent TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, step TEXT NOT NULL,
-      attempt INTEGER NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, detail TEXT)`);
+      attempt INTEGER NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, detail TEXT);
+    CREATE TABLE IF NOT EXISTS acts (id TEXT PRIMARY KEY, at TEXT NOT NULL, act TEXT NOT NULL)`);
 }
 
 export function readState(sql: SqlStorage): { state: SagaState; traceparent: string } | null {
   const [row] = sql.exec<{ state: string; traceparent: string }>("SELECT state, traceparent FROM saga").toArray();
-  return row ? { state: JSON.parse(row.state) as SagaState, traceparent: row.traceparent } : null;
+  return row ? { state: restoreSaga(JSON.parse(row.state)), traceparent: row.traceparent } : null;
 }
 
 export function writeState(sql: SqlStorage, state: SagaState, traceparent: string): void {
@@ -33,9 +34,29 @@ export function writeState(sql: SqlStorage, state: SagaState, traceparent: strin
   );
 }
 
+/** Keeps what a person asked for, once. Its carrying out is in the journal under the act's id. */
+export function appendAct(sql: SqlStorage, at: string, act: OperatorAct): void {
+  sql.exec("INSERT INTO acts(id, at, act) VALUES (?, ?, ?)", act.id, at, JSON.stringify(act));
+}
+
+export function isKnownAct(sql: SqlStorage, id: string): boolean {
+  return sql.exec("SELECT 1 FROM acts WHERE id = ?", id).toArray().length === 1;
+}
+
+export interface ActRow extends OperatorAct {
+  readonly at: string;
+}
+
+export function readActs(sql: SqlStorage): ActRow[] {
+  return sql
+    .exec<{ at: string; act: string }>("SELECT at, act FROM acts ORDER BY at, id")
+    .toArray()
+    .map(({ at, act }) => ({ at, ...(JSON.parse(act) as OperatorAct) }));
+}
+
 export function appendIntent(sql: SqlStorage, at: string, action: SagaAction, state: SagaState): void {
   const step = "step" in action ? action.step : action.do;
-  const key = "key" in action ? action.key : "";
+  const key = keyOf(action);
   const attempt = state.steps.find((entry) => entry.step === step)?.attempt ?? 0;
   const word = action.do === "compensate" ? "compensating" : action.do === "probe" ? "probing" : "intended";
   append(sql, { at, step, attempt, key, state: word, detail: null });
@@ -48,11 +69,23 @@ export function appendOutcome(
   outcome: Outcome,
   state: SagaState,
 ): void {
-  const step = "step" in action ? action.step : action.do;
-  const key = "key" in action ? action.key : "";
+  const step = "step" in action ? action.step : isMarkGivenUp(action, state) ? "create" : action.do;
+  const key = keyOf(action);
   const entry = state.steps.find((candidate) => candidate.step === step);
   const detail = "reason" in outcome ? outcome.reason : outcome.kind === "done" ? null : outcome.kind;
   append(sql, { at, step, attempt: entry?.attempt ?? 0, key, state: entry?.state ?? outcome.kind, detail });
+}
+
+/** The mark `Cancelled` is what undoes create. */
+function isMarkGivenUp(action: SagaAction, { steps }: SagaState): boolean {
+  const create = steps.find(({ step }) => step === "create");
+  return action.do === "close" && action.status === "Cancelled" && create?.state === "compensation_failed";
+}
+
+/** By which the rows of one call belong together: a step's key, or the act that is carried out. */
+function keyOf(action: SagaAction): string {
+  if (action.do === "take_over") return action.act.id;
+  return "key" in action ? action.key : "";
 }
 
 function append(sql: SqlStorage, row: Omit<JournalRow, "seq">): void {
@@ -65,6 +98,14 @@ function append(sql: SqlStorage, row: Omit<JournalRow, "seq">): void {
     row.state,
     row.detail,
   );
+}
+
+/** The last thing that happened. */
+export function lastOf(sql: SqlStorage): Pick<JournalRow, "step" | "attempt" | "detail"> | null {
+  const rows = sql.exec<{ step: string; attempt: number; detail: string | null }>(
+    "SELECT step, attempt, detail FROM journal ORDER BY seq DESC LIMIT 1",
+  );
+  return rows.toArray()[0] ?? null;
 }
 
 export function readJournal(sql: SqlStorage): JournalRow[] {

@@ -2,10 +2,13 @@
  * How each step of the order saga is undone, and how the order is closed. The fence comes first: after it no earlier
  * step can land, so what a compensation finds is final. Each undo is idempotent: it says done when nothing is left.
  */
-import { cancelPurchaseOrderRow, endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
+import { callOff, purchaseLinesOf } from "../db/queries/order-purchases.ts";
+import { transfersReceived } from "../db/queries/order-stock.ts";
+import { endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
-import type { Outcome, SagaError, StepName } from "../domain/order-saga.ts";
+import type { Outcome, SagaError, StepName } from "../domain/saga-state.ts";
 import { isoNow } from "./deps.ts";
+import { watchLow } from "./low-stock.ts";
 import { hasMoved, outcomeOfFault, SAGA_SCOPE, type StepContext, type StepDeps } from "./order-steps.ts";
 import { orderEnded } from "./orders.ts";
 import { releaseParts } from "./parts.ts";
@@ -36,7 +39,7 @@ export async function fenceOrder(
 }
 
 /** Refused: the order may have ended already, by a step whose reply was lost. */
-async function endedOr(deps: StepDeps, orderId: string, reason: string): Promise<Outcome> {
+export async function endedOr(deps: StepDeps, orderId: string, reason: string): Promise<Outcome> {
   const status = (await findOrder(deps.db, orderId))?.order.status;
   if (status === "Completed" || status === "Cancelled" || status === "NeedsAttention") return { kind: "ended", status };
   return { kind: "unknown", reason };
@@ -60,23 +63,42 @@ export async function compensateStep(deps: StepDeps, context: StepContext): Prom
 async function reverse(deps: StepDeps, context: StepContext): Promise<Outcome> {
   // After the fence this answer is final: the movement landed or it never will.
   if (!(await hasMoved(deps, context))) return { kind: "done" };
-  const { writes, events } = await reverseMove(deps, context.order, context.lines);
+  const arrived = await transfersReceived(deps.db, context.order.id);
+  if (arrived.length > 0) {
+    return refusedForGood(
+      `${arrived.join(", ")} has arrived: bring it back by hand, or leave it there and skip the step`,
+    );
+  }
+  const { writes, events } = await reverseMove(deps, context.order);
   return undo(deps, context, writes, events);
 }
 
 async function cancelPurchase(deps: StepDeps, context: StepContext): Promise<Outcome> {
   const supplier = context.step.slice("purchase:".length);
+  const own = (await purchaseLinesOf(deps.db, context.order.id)).filter(({ key }) => key === context.key);
+  if (own.some(({ came }) => came > 0)) {
+    return refusedForGood(
+      `${own[0]?.id} was delivered, in full or in part: send it back by hand, or keep it and skip the step`,
+    );
+  }
   const access = await deps.accessTo(supplier);
   if (!access.ok) return { kind: "failed", code: "SUPPLIER_REFUSED", reason: access.reason, retryable: false };
   const gateway = deps.supplierOf(supplier);
   const found = await gateway.findPurchaseOrder(access.address, context.key);
-  if (!found) {
-    const undone = await undo(deps, context, [cancelPurchaseOrderRow(context.key, isoNow(deps))], []);
-    return undone.kind === "done" ? { kind: "done", note: "nothing_found" } : undone;
+  if (found) {
+    const cancelled = await gateway.cancelPurchaseOrder(access.address, context.key);
+    if (!cancelled.ok) return { kind: "failed", code: "SUPPLIER_REFUSED", reason: cancelled.reason, retryable: true };
   }
-  const cancelled = await gateway.cancelPurchaseOrder(access.address, context.key);
-  if (!cancelled.ok) return { kind: "failed", code: "SUPPLIER_REFUSED", reason: cancelled.reason, retryable: true };
-  return undo(deps, context, [cancelPurchaseOrderRow(context.key, isoNow(deps))], []);
+  const counted = own.flatMap(({ sku, incomingAt }) =>
+    incomingAt === null ? [] : [{ sku, location: incomingAt, region: context.order.region }],
+  );
+  const low = watchLow(deps, counted);
+  const undone = await undo(deps, context, [...callOff(own, isoNow(deps)), ...low.writes], low.events);
+  return undone.kind === "done" && !found ? { kind: "done", note: "nothing_found" } : undone;
+}
+
+function refusedForGood(reason: string): Outcome {
+  return { kind: "failed", code: "CONFLICT", reason, retryable: false };
 }
 
 async function undo(
@@ -120,7 +142,7 @@ export async function closeOrder(
     const from = (await findOrder(deps.db, order.id))?.order.status === "Pending" ? "Pending" : "Cancelling";
     const committed = await deps.commit({
       trace,
-      inbox: { scope: SAGA_SCOPE, id: `${order.id}:close`, bodyHash: status },
+      inbox: { scope: SAGA_SCOPE, id: `${order.id}:close:${fence}`, bodyHash: status },
       writes: [endOrder(order.id, { from, fence, to: status, at, error: error && JSON.stringify(error) })],
       audit: [
         {
@@ -132,7 +154,10 @@ export async function closeOrder(
       ],
       events: [...orderEnded(deps, order, status), ...errorOccurred(order, error, at)],
     });
-    return committed.ok ? { kind: "done" } : await endedOr(deps, order.id, `closing was refused: ${committed.code}`);
+    if (committed.ok) return { kind: "done" };
+    const outcome = await endedOr(deps, order.id, `closing was refused: ${committed.code}`);
+    if (status !== "Cancelled" || outcome.kind === "ended") return outcome;
+    return refusedForGood("a reservation, a purchase order or a transfer of the order is still open");
   } catch (fault) {
     return outcomeOfFault(fault);
   }

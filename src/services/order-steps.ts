@@ -7,9 +7,9 @@ import { endOrder, passFence, type OrderLineRow, type OrderRow } from "../db/que
 import { findParts } from "../db/queries/parts.ts";
 import type { AnyEventDraft, Committed, GuardedWrite } from "../db/unit-of-work.ts";
 import { AppError, messageOf, type ErrorCode } from "../domain/errors.ts";
-import type { Outcome, StepName } from "../domain/order-saga.ts";
 import type { PlacedPurchaseOrder, SupplierGateway } from "../domain/ports.ts";
 import { differenceOf } from "../domain/purchase-terms.ts";
+import type { Outcome, StepName } from "../domain/saga-state.ts";
 import type { SupplierAccess } from "../domain/supplier-access.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";

@@ -1,5 +1,5 @@
 /** placeOrder: the batch that accepts an order writes its row and OrderPlaced; the event starts the saga, so none is lost. */
-import { insertOrder, noteNextWake, type NewOrder, type OrderRow } from "../db/queries/orders.ts";
+import { insertOrder, type NewOrder, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { Allocation } from "../domain/request-context.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
@@ -67,9 +67,4 @@ export function orderEnded(
     },
     { type: "OrderEnded", ...base, data: { order_id: order.id, status, timestamp, ...request } },
   ];
-}
-
-/** Notes when the saga means to act next, for the cron: an order that is past it and unfinished has lost its alarm. */
-export async function noteSleep(deps: Pick<ServiceDeps, "db">, orderId: string, untilMs: number): Promise<void> {
-  await noteNextWake(deps.db, orderId, new Date(untilMs).toISOString());
 }

@@ -2,6 +2,7 @@
 import { inventoryUpdated } from "../db/queries/inventory.ts";
 import type { Pick } from "../db/queries/departures.ts";
 import { binsOf, linesInTransit, reverseShipment, ship } from "../db/queries/order-stock.ts";
+import { purchaseLinesOf, type PurchaseLine } from "../db/queries/order-purchases.ts";
 import type { OrderLineRow, OrderRow } from "../db/queries/orders.ts";
 import { totals } from "../db/queries/place-counters.ts";
 import type { StockChange } from "../db/queries/stock.ts";
@@ -23,10 +24,9 @@ export function demandOf(lines: readonly OrderLineRow[]): PlaceDemand[] {
   );
 }
 
-function boughtOf(lines: readonly OrderLineRow[]): { sku: string; quantity: number }[] {
-  return lines
-    .filter((line) => line.source === "purchase")
-    .map((line) => ({ sku: line.sku, quantity: line.orderQuantity }));
+/** What is still to come: of a purchase that waited for a person something may have been received. */
+function openOf(lines: readonly PurchaseLine[]): { sku: string; quantity: number }[] {
+  return lines.filter(({ open }) => open > 0).map(({ sku, open: quantity }) => ({ sku, quantity }));
 }
 
 interface Moves {
@@ -38,7 +38,8 @@ export async function moveStock(deps: ServiceDeps, order: OrderRow, lines: reado
   const demand = demandOf(lines);
   const at = isoNow(deps);
   const picks = await choosePicks(deps, demand);
-  const bought = boughtOf(lines);
+  const purchases = lines.some(({ source }) => source === "purchase") ? await purchaseLinesOf(deps.db, order.id) : [];
+  const bought = openOf(purchases.filter(({ status }) => status === "placed"));
   const low = watchLow(deps, placesOf(order, bought));
   const left = picks.map((pick) => ({ ...pick, quantity: -pick.quantity }));
   return {
@@ -86,13 +87,14 @@ async function choosePicks(deps: ServiceDeps, demand: readonly PlaceDemand[]): P
 }
 
 /** Puts back what is on its way. Nothing on its way and nothing bought: nothing to write. */
-export async function reverseMove(deps: ServiceDeps, order: OrderRow, lines: readonly OrderLineRow[]): Promise<Moves> {
+export async function reverseMove(deps: ServiceDeps, order: OrderRow): Promise<Moves> {
   const at = isoNow(deps);
   const shipped = (await linesInTransit(deps.db, order.id)).map((line) => ({
     ...line,
     movementId: deps.newId("movement"),
   }));
-  const bought = boughtOf(lines);
+  const counted = (await purchaseLinesOf(deps.db, order.id)).filter(({ incomingAt }) => incomingAt !== null);
+  const bought = openOf(counted);
   const back = shipped.map((line) => ({ ...line, region: order.region }));
   const low = watchLow(deps, [...back, ...placesOf(order, bought)]);
   return {

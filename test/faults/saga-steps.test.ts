@@ -158,11 +158,11 @@ describe("an undo that fails", () => {
     expect(await violations(env.DB)).toEqual([]);
   });
 
-  it.for<["fence:0" | "close", FaultKind]>([
+  it.for<["fence:0" | "close:1", FaultKind]>([
     ["fence:0", "before"],
     ["fence:0", "after"],
-    ["close", "before"],
-    ["close", "after"],
+    ["close:1", "before"],
+    ["close:1", "after"],
   ])("the %s, twice %s its commit, is repeated until it is known", async ([act, kind], { expect }) => {
     const order = await newOrder();
     await order.parts.supplier.switchOn({ refuse: true });

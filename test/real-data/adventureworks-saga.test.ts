@@ -5,7 +5,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, it } from "vitest";
 import { randomFrom } from "../../scripts/demo/random.ts";
-import type { SagaState } from "../../src/domain/order-saga.ts";
+import type { SagaState } from "../../src/domain/saga-state.ts";
 import { importSample, sampleFiles, sampleRows, TRUCK } from "../support/adventureworks-world.ts";
 import { violations } from "../support/invariants.ts";
 import { driveMany, type Planned } from "../support/many-sagas.ts";

@@ -4,7 +4,7 @@
  * when it asked to, in order, and none is woken early.
  */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
-import type { SagaState } from "../../src/domain/order-saga.ts";
+import type { SagaState } from "../../src/domain/saga-state.ts";
 import { until } from "./harness.ts";
 import { breakerOf, sagaOf } from "./saga-world.ts";
 import { moveClock, testClock } from "./world.ts";

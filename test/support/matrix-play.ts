@@ -1,6 +1,6 @@
 /** Plays one line of the matrix, the object evicted between every two of its actions, and tells how the order ended. */
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
-import type { SagaState } from "../../src/domain/order-saga.ts";
+import type { SagaState } from "../../src/domain/saga-state.ts";
 import { env, until } from "./harness.ts";
 import { LET_GO_MS, ON_SHELF, type Incident, type Scene, type SupplierAt } from "./matrix-scene.ts";
 import type { Ended, MatrixLine } from "./order-matrix.ts";

@@ -5,7 +5,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
 import { sha256Hex } from "../../src/container.ts";
-import type { SagaState, StepEntry } from "../../src/domain/order-saga.ts";
+import type { SagaState, StepEntry } from "../../src/domain/saga-state.ts";
 import { aroundQueue } from "./bindings.ts";
 import { faultyD1, type Fault, type FaultyD1 } from "./faulty-d1.ts";
 import { as, env, until } from "./harness.ts";
@@ -162,7 +162,7 @@ function stepFaults({ step, fault }: MatrixLine, orderId: string): Fault[] {
 function undoFaults({ undo, undoOf }: MatrixLine, orderId: string): Fault[] {
   if (undo === "ok") return [];
   const markers: Readonly<Record<string, Pick<Fault, "marker" | "and">>> = {
-    create: { marker: `${orderId}:close`, and: "Cancelled" },
+    create: { marker: `${orderId}:close:1`, and: "Cancelled" },
     reserve: { marker: `${orderId}:reserve:0:undo` },
     move: { marker: `${orderId}:move:0:undo` },
   };

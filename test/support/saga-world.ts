@@ -4,7 +4,7 @@
  */
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { sha256Hex } from "../../src/container.ts";
-import type { SagaState } from "../../src/domain/order-saga.ts";
+import type { SagaState } from "../../src/domain/saga-state.ts";
 import { as, env, until } from "./harness.ts";
 import { violations } from "./invariants.ts";
 import { standInSupplier, type StandInSupplier } from "./stand-in-supplier.ts";

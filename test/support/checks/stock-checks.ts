@@ -1,5 +1,5 @@
 /** Invariants 1 and 2: stock is the sum of what happened to it, and an order's purchases and moves are as it ended. */
-import type { Check } from "./check.ts";
+import { LEFT_AS_IT_WAS, type Check } from "./check.ts";
 
 const LIVE_PURCHASE = "status NOT IN ('cancelled', 'rejected')";
 
@@ -61,7 +61,8 @@ export const STOCK: readonly Check[] = [
       FROM stock_levels l
       FULL JOIN (SELECT n.sku, o.destination AS location, SUM(MAX(0, n.quantity - n.received - n.rejected)) AS q
                  FROM (${MOVED}) o JOIN purchase_orders p ON p.order_id = o.id
-                 JOIN purchase_order_lines n ON n.purchase_order_id = p.id GROUP BY 1, 2) b USING (sku, location)
+                 JOIN purchase_order_lines n ON n.purchase_order_id = p.id WHERE p.status IN ('placed', 'completed')
+                 GROUP BY 1, 2) b USING (sku, location)
       WHERE COALESCE(l.incoming, 0) <> COALESCE(b.q, 0)`,
   },
   {
@@ -149,12 +150,14 @@ export const ORDERS: readonly Check[] = [
   {
     rule: "2 a cancelled order has no live purchase order",
     sql: `SELECT o.id || ': ' || p.id AS what FROM orders o JOIN purchase_orders p ON p.order_id = o.id
-      WHERE o.status = 'Cancelled' AND p.${LIVE_PURCHASE}`,
+      WHERE o.status = 'Cancelled' AND p.${LIVE_PURCHASE} AND NOT (p.status = 'completed' AND ${LEFT_AS_IT_WAS})`,
   },
   {
     rule: "2 a cancelled order has moved nothing",
     sql: `SELECT o.id || ': ' || m.sku || '@' || m.location || ' ' || SUM(m.quantity) AS what
       FROM orders o JOIN stock_movements m ON m.source = 'order/' || o.id
-      WHERE o.status = 'Cancelled' GROUP BY o.id, m.sku, m.location HAVING SUM(m.quantity) <> 0`,
+      WHERE o.status = 'Cancelled' AND NOT (${LEFT_AS_IT_WAS} AND NOT EXISTS (SELECT 1 FROM transfers t
+        WHERE t.order_id = o.id AND t.state NOT IN ('received', 'reversed')))
+      GROUP BY o.id, m.sku, m.location HAVING SUM(m.quantity) <> 0`,
   },
 ];

@@ -1,5 +1,5 @@
 /** Invariants 6 and 7: each change has its row in the trail, and each approval its entitled, distinct person. */
-import { ENDED, type Check } from "./check.ts";
+import { ENDED, TAKEN_OVER, type Check } from "./check.ts";
 
 /** What a request's trail calls each state that it comes to. */
 const REQUEST_ACTIONS = `(VALUES ('reading', 'request.read'), ('reading', 'request.unreadable'),
@@ -39,18 +39,21 @@ export const TRAIL: readonly Check[] = [
       JOIN (SELECT o.id, COUNT(i.id) AS n FROM orders o
             LEFT JOIN inbox i ON i.scope = 'saga' AND substr(i.id, 1, instr(i.id, ':') - 1) = o.id GROUP BY o.id) b ON b.id = o.id
       JOIN (SELECT o.id, COUNT(t.seq) AS n FROM orders o
-            LEFT JOIN audit t ON t.subject = 'order/' || o.id AND t.actor = 'order-saga' GROUP BY o.id) a ON a.id = o.id
+            LEFT JOIN audit t ON t.subject = 'order/' || o.id AND (t.actor = 'order-saga' OR t.action IN (${TAKEN_OVER}))
+            GROUP BY o.id) a ON a.id = o.id
       WHERE a.n <> b.n`,
   },
   {
     rule: "6 the end of an order is in its trail once, and told once",
-    sql: `SELECT o.id || ' is ' || o.status || ', ends in the trail ' || a.n || ', told ' || e.n AS what
+    sql: `SELECT o.id || ' is ' || o.status || ', taken over ' || k.n || ', ends in the trail ' || a.n || ', told ' || e.n AS what
       FROM orders o
+      JOIN (SELECT o.id, COUNT(t.seq) AS n FROM orders o LEFT JOIN audit t ON t.subject = 'order/' || o.id
+            AND t.action IN (${TAKEN_OVER}) AND t.before ->> '$.status' = 'NeedsAttention' GROUP BY o.id) k ON k.id = o.id
       JOIN (SELECT o.id, COUNT(t.seq) AS n FROM orders o LEFT JOIN audit t ON t.subject = 'order/' || o.id
             AND t.action IN ('order.completed', 'order.cancelled', 'order.needs attention') GROUP BY o.id) a ON a.id = o.id
       JOIN (SELECT o.id, COUNT(t.event_id) AS n FROM orders o LEFT JOIN outbox t ON t.subject = 'order/' || o.id
             AND t.type = 'OrderEnded' GROUP BY o.id) e ON e.id = o.id
-      WHERE a.n <> (o.status IN (${ENDED})) OR e.n <> (o.status IN (${ENDED}))`,
+      WHERE a.n <> (o.status IN (${ENDED})) + k.n OR e.n <> (o.status IN (${ENDED})) + k.n`,
   },
   {
     rule: "6 one audit row for each state of a dead letter",

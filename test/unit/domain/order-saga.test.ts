@@ -1,21 +1,20 @@
 import fc from "fast-check";
 import { describe, it } from "vitest";
+import { begin, nextAction, startSaga } from "../../../src/domain/order-saga.ts";
+import { SAGA_DEFINITIONS } from "../../../src/domain/saga-definitions.ts";
+import { applyAction } from "../../../src/domain/saga-operators.ts";
+import { settle } from "../../../src/domain/saga-settling.ts";
 import {
-  begin,
   entryOf,
   keyOf,
-  nextAction,
-  plannedSteps,
-  requestCancel,
-  SAGA_DEFINITION,
-  settle,
-  startSaga,
+  type OperatorAct,
   type Outcome,
   type SagaAction,
   type SagaRules,
   type SagaState,
   type StepName,
-} from "../../../src/domain/order-saga.ts";
+} from "../../../src/domain/saga-state.ts";
+import { plannedUnder } from "../../support/saga-plans.ts";
 
 const NOW = Date.UTC(2026, 10, 23, 8);
 const HOUR = 60 * 60 * 1000;
@@ -37,6 +36,22 @@ const refusedForNow: Outcome = { kind: "failed", code: "SUPPLIER_REFUSED", reaso
 const busy: Outcome = { kind: "failed", code: "CONFLICT", reason: "bins changed", retryable: true };
 const gone: Outcome = { kind: "failed", code: "RESERVATION_GONE", reason: "expired", retryable: false };
 const blocked: Outcome = { kind: "blocked", retryAfterMs: 30_000 };
+
+const CANCEL: OperatorAct = {
+  id: "cancel-1",
+  action: "cancel",
+  step: null,
+  to: null,
+  reason: "not needed",
+  by: { id: "manager-north", kind: "person" },
+  traceparent: "00-1-1-01",
+};
+
+/** The state once its cancellation was accepted; the same state where it is too late. */
+function cancelled(state: SagaState, reason = CANCEL.reason): SagaState {
+  const applied = applyAction(state, { ...CANCEL, reason });
+  return applied.ok ? applied.state : state;
+}
 
 interface Call {
   readonly at: number;
@@ -418,7 +433,7 @@ describe("compensation", () => {
     const before = play(script({}), { stop: (s) => entryOf(s, "reserve").state === "done" });
     const died = begin(before.state, nextAction(before.state, NOW));
     const { calls, state } = play(script({ "compensate purchase:acme": [nothingFound] }), {
-      state: requestCancel(died, "changed my mind"),
+      state: cancelled(died),
     });
 
     expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(3);
@@ -464,23 +479,27 @@ describe("cancel", () => {
     ["purchase:acme", ["compensate purchase:acme", "compensate reserve", "compensate create"]],
   ])("after %s undoes what was done, in reverse", ([step, undone], { expect }) => {
     const half = play(script({}), { stop: (s) => entryOf(s, step as StepName).state === "done" });
-    const { state, calls } = play(script({}), { state: requestCancel(half.state, "not needed") });
+    const { state, calls } = play(script({}), { state: cancelled(half.state) });
 
-    expect(whatOf(calls)).toEqual(["fence", ...undone, "close Cancelled"]);
-    expect(state).toMatchObject({ status: "Cancelled", error: { code: "CANCELLED", reason: "not needed" } });
+    expect(whatOf(calls)).toEqual(["take_over", ...undone, "close Cancelled"]);
+    expect(state).toMatchObject({
+      status: "Cancelled",
+      fence: 1,
+      error: { step, code: "CANCELLED", reason: "not needed" },
+    });
   });
 
   it("before anything began only closes", ({ expect }) => {
-    const { calls } = play(script({}), { state: requestCancel(startSaga("ord_1", 0, []), "not needed") });
+    const { calls } = play(script({}), { state: cancelled(startSaga("ord_1", 0, [])) });
 
-    expect(whatOf(calls)).toEqual(["fence", "close Cancelled"]);
+    expect(whatOf(calls)).toEqual(["take_over", "close Cancelled"]);
   });
 
   it("wakes a saga that waits", ({ expect }) => {
     const waiting = play(script({ "run purchase:acme": [blocked] }), { stop: (s) => s.waitUntil > NOW }).state;
 
     expect(nextAction(waiting, NOW).do).toBe("sleep");
-    expect(nextAction(requestCancel(waiting, "x"), NOW).do).toBe("fence");
+    expect(nextAction(cancelled(waiting), NOW).do).toBe("take_over");
   });
 
   it("after the stock has moved, during compensation and after the end changes nothing", ({ expect }) => {
@@ -488,19 +507,19 @@ describe("cancel", () => {
     const undoing = play(script({ "run move": [refused] }), { stop: (s) => s.phase === "compensating" }).state;
     const ended = play(script({})).state;
 
-    for (const state of [moved, undoing, ended]) expect(requestCancel(state, "late")).toBe(state);
+    for (const state of [moved, undoing, ended]) expect(applyAction(state, CANCEL).ok).toBe(false);
   });
 });
 
 it("scenario 17: a journal of another definition is put before a person, at the pace of the ladder, and never guessed at", ({
   expect,
 }) => {
-  const state = { ...startSaga("ord_1", 0, ["acme"]), definition: SAGA_DEFINITION + 1 };
+  const state = startSaga("ord_1", 0, ["acme"], SAGA_DEFINITIONS.current + 1);
   const { calls, state: end } = play(script({ "close NeedsAttention": [unknown, unknown, done] }), { state });
 
   expect(whatOf(calls)).toEqual(Array.from({ length: 3 }, () => "close NeedsAttention"));
   expect(gaps(calls, "close NeedsAttention")).toEqual([1_000, 1_000]);
-  expect(end.status).toBe("NeedsAttention");
+  expect(end).toMatchObject({ status: "NeedsAttention", error: { code: "UNKNOWN_DEFINITION" } });
 });
 
 describe("whatever the outcomes", () => {
@@ -543,7 +562,7 @@ describe("whatever the outcomes", () => {
     let at = 0;
     const calls: (Call & { readonly outcome: Outcome | null })[] = [];
     for (let turn = 0; turn < 20_000; turn++) {
-      if (turn === cancelTurn) state = requestCancel(state, "cancelled by chance");
+      if (turn === cancelTurn) state = cancelled(state, "cancelled by chance");
       const action = nextAction(state, now);
       if (action.do === "nothing") return { state, calls, now };
       if (action.do === "sleep") {
@@ -559,8 +578,7 @@ describe("whatever the outcomes", () => {
       let outcome = outcomes[at++ % outcomes.length] ?? done;
       if (action.do === "probe" && outcome.kind === "done" && probes[at % probes.length]) outcome = notDone;
       if (action.do === "compensate" && outcome.kind === "done" && probes[at % probes.length]) outcome = nothingFound;
-      if ((action.do === "fence" || action.do === "close") && (outcome.kind !== "unknown" || at % 7 === 0))
-        outcome = done;
+      if (!("step" in action) && (outcome.kind !== "unknown" || at % 7 === 0)) outcome = done;
       calls.push({ ...call, outcome });
       state = settle(state, action, outcome, now, RULES);
     }
@@ -591,7 +609,9 @@ describe("whatever the outcomes", () => {
     fc.assert(
       fc.property(chance, (given) => {
         const { state, calls } = playByChance(given);
-        const fenced = calls.findIndex(({ what, outcome }) => what === "fence" && outcome?.kind === "done");
+        const fenced = calls.findIndex(
+          ({ what, outcome }) => ["fence", "take_over"].includes(what) && outcome?.kind === "done",
+        );
         const first = (undo: StepName) => calls.findIndex(({ what }) => what === `compensate ${undo}`);
         const forwardCalls = calls.filter(({ action }) => action.do === "run" || action.do === "probe");
         if (fenced >= 0) {
@@ -607,7 +627,7 @@ describe("whatever the outcomes", () => {
           expect(calls.filter(({ action }) => action.do === "compensate")).toEqual([]);
         }
         if (state.status === "Completed") {
-          expect(state.steps.map(({ state: is }) => is)).toEqual(plannedSteps(state.suppliers).map(() => "done"));
+          expect(state.steps.map(({ state: is }) => is)).toEqual(plannedUnder(state).map(() => "done"));
         }
         expect(forwardCalls.every(({ action }) => "key" in action && action.key.startsWith("ord_1:"))).toBe(true);
       }),
@@ -637,7 +657,7 @@ describe("whatever the outcomes", () => {
     fc.assert(
       fc.property(chance, (given) => {
         const { state, calls } = playByChance({ ...given, deaths: [] });
-        for (const step of plannedSteps(state.suppliers)) {
+        for (const step of plannedUnder(state)) {
           if (step === "complete") continue;
           const own = calls.filter(
             ({ action }) => "step" in action && action.step === step && action.do !== "compensate",
