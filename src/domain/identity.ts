@@ -52,8 +52,8 @@ export function hasRight(principal: Principal, right: Right): boolean {
   return (RIGHTS[right] as readonly Role[]).includes(principal.role);
 }
 
-/** True when the principal's scope covers the region. */
-export function coversRegion(principal: Principal, region: string): boolean {
+/** True when the principal's scope covers the region; null: what concerns every region, or none that is known. */
+export function coversRegion(principal: Pick<Principal, "region">, region: string | null): boolean {
   return principal.region === null || principal.region === region;
 }
 

@@ -10,7 +10,7 @@ import { verifyAudit } from "../services/audit-verify.ts";
 import { trailOf } from "../services/timeline.ts";
 import { auditDeps } from "../wiring/audit.ts";
 import type { AppEnv } from "./app-env.ts";
-import { requires } from "./middleware/auth.ts";
+import { everyRegion, requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, jsonLines, problems, z } from "./openapi.ts";
 import { problem, untyped } from "./problem.ts";
 import { stepView } from "./request-views.ts";
@@ -43,7 +43,7 @@ const verify = createRoute({
   path: "/api/audit/verify",
   tags: ["audit"],
   security: BEARER,
-  middleware: [requires("audit.verify")] as const,
+  middleware: [requires("audit.verify"), everyRegion] as const,
   request: {
     query: z.strictObject({
       after: z.coerce.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).default(0),
@@ -71,7 +71,7 @@ const exported = createRoute({
   path: "/api/audit/export",
   tags: ["audit"],
   security: BEARER,
-  middleware: [requires("audit.verify")] as const,
+  middleware: [requires("audit.verify"), everyRegion] as const,
   request: {
     query: z
       .strictObject({ from_seq: sequence, to_seq: sequence, from: instant, to: instant })
@@ -100,16 +100,12 @@ export function registerAudit(app: OpenAPIHono<AppEnv>): void {
   });
 
   app.openapi(verify, async (c) => {
-    const { region, subject } = c.get("principal");
-    if (region !== null) return problem(c, { code: "FORBIDDEN", detail: ofEveryRegion(subject) });
     const { after, limit } = c.req.valid("query");
     const { findings, seals, rows, next, unsealed } = await verifyAudit(auditDeps(c.get("container")), after, limit);
     return c.json({ data: [...findings], meta: { ok: findings.length === 0, seals, rows, next }, unsealed }, 200);
   });
 
   app.openapi(exported, async (c) => {
-    const { region, subject } = c.get("principal");
-    if (region !== null) return problem(c, { code: "FORBIDDEN", detail: ofEveryRegion(subject) });
     const lines = exportAudit(auditDeps(c.get("container")), c.req.valid("query"));
     const headers = {
       "content-type": "application/x-ndjson",
@@ -135,8 +131,4 @@ function streamOf(chunks: AsyncGenerator<string>): ReadableStream<Uint8Array> {
     },
     cancel: async () => void (await chunks.return(undefined)),
   });
-}
-
-function ofEveryRegion(subject: string): string {
-  return `the whole trail concerns every region, and ${subject} is bound to one`;
 }

@@ -1,15 +1,10 @@
 /** Dead letters, read: the list, the groups of one cause, one letter with its body. What is done with them: dead-letter-decisions.ts. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import { DEAD_LETTER_GROUPS_MAX } from "../config.ts";
-import {
-  findLetter,
-  listLetterGroups,
-  listLetters,
-  type DeadLetterRow,
-  type LetterFilter,
-} from "../db/queries/dead-letters.ts";
+import { listLetterGroups, listLetters, type DeadLetterRow, type LetterFilter } from "../db/queries/dead-letters.ts";
 import { DEAD_LETTER_STATES } from "../domain/dead-letter.ts";
-import type { Clock } from "../domain/ports.ts";
+import { visibleLetter } from "../services/dead-letters.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { requires } from "./middleware/auth.ts";
@@ -127,8 +122,7 @@ export function registerDeadLetters(app: OpenAPIHono<AppEnv>): void {
     if (cursor !== undefined && olderThan === null) {
       return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
     }
-    const { db, clock } = c.get("container");
-    const rows = await listLetters(db, filterOf(asked, clock), { olderThan, limit: limit + 1 });
+    const rows = await listLetters(c.get("container").db, filterOf(asked, c), { olderThan, limit: limit + 1 });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     const next = rows.length > limit && last ? encodeCursor(last.id) : null;
@@ -136,8 +130,8 @@ export function registerDeadLetters(app: OpenAPIHono<AppEnv>): void {
   });
 
   app.openapi(groups, async (c) => {
-    const { db, clock } = c.get("container");
-    const found = await listLetterGroups(db, filterOf(c.req.valid("query"), clock), DEAD_LETTER_GROUPS_MAX);
+    const asked = filterOf(c.req.valid("query"), c);
+    const found = await listLetterGroups(c.get("container").db, asked, DEAD_LETTER_GROUPS_MAX);
     const data = found.map(({ first_at, last_at, sample_id, sample_error, ...group }) => ({
       ...group,
       first_died_at: first_at,
@@ -148,7 +142,7 @@ export function registerDeadLetters(app: OpenAPIHono<AppEnv>): void {
   });
 
   app.openapi(one, async (c) => {
-    const letter = await findLetter(c.get("container").db, c.req.valid("param").id);
+    const letter = await visibleLetter(c.get("container"), c.get("principal"), c.req.valid("param").id);
     if (!letter) return problem(c, { code: "NOT_FOUND", detail: "no such dead letter" });
     const edited = letter.edited === null ? null : (JSON.parse(letter.edited) as Record<string, unknown>);
     return c.json({ ...viewOf(letter), body: JSON.parse(letter.body) as unknown, edited_event: edited }, 200);
@@ -157,11 +151,14 @@ export function registerDeadLetters(app: OpenAPIHono<AppEnv>): void {
 
 function filterOf(
   { state, older_than_s, newer_than_s, ...same }: z.output<typeof filters>,
-  clock: Clock,
+  c: Context<AppEnv>,
 ): LetterFilter {
+  const { clock } = c.get("container");
+  const { region } = c.get("principal");
   const ago = (seconds?: number) =>
     seconds === undefined ? undefined : new Date(clock.now() - seconds * 1000).toISOString();
-  return { ...same, state: state === "any" ? null : state, before: ago(older_than_s), after: ago(newer_than_s) };
+  const times = { before: ago(older_than_s), after: ago(newer_than_s) };
+  return { ...same, ...times, region, state: state === "any" ? null : state };
 }
 
 export function viewOf(letter: DeadLetterRow): z.output<typeof letterView> {

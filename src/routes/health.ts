@@ -33,7 +33,7 @@ export function registerHealth(app: OpenAPIHono<AppEnv>): void {
     const { db, env, clock } = c.get("container");
     const now = clock.now();
     const [outbox, cache] = await Promise.allSettled([
-      summariseOutbox(db, new Date(now).toISOString()),
+      summariseOutbox(db, new Date(now).toISOString(), null),
       env.CACHE.get("health", "text"),
     ]);
     const ok = outbox.status === "fulfilled" && cache.status === "fulfilled";

@@ -6,7 +6,7 @@ import { checkInvariants, INVARIANT_STEPS, type Place } from "../services/invari
 import { auditDeps } from "../wiring/audit.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { requires } from "./middleware/auth.ts";
+import { everyRegion, requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { problem } from "./problem.ts";
 
@@ -24,7 +24,7 @@ const check = createRoute({
   path: "/api/ops/invariants",
   tags: ["operations"],
   security: BEARER,
-  middleware: [requires("ops.read")] as const,
+  middleware: [requires("ops.read"), everyRegion] as const,
   request: { query: z.strictObject({ cursor: z.string().min(1).max(500).optional() }) },
   responses: {
     200: json(
@@ -43,7 +43,7 @@ const reports = createRoute({
   path: "/api/ops/invariants/reports",
   tags: ["operations"],
   security: BEARER,
-  middleware: [requires("ops.read")] as const,
+  middleware: [requires("ops.read"), everyRegion] as const,
   request: { query: z.strictObject({ limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(7) }) },
   responses: {
     200: json(

@@ -49,12 +49,12 @@ const outbox = createRoute({
 
 export function registerOps(app: OpenAPIHono<AppEnv>): void {
   app.openapi(recount, async (c) => {
-    const data = await recountStock(c.get("container").db);
+    const data = await recountStock(c.get("container").db, c.get("principal").region);
     return c.json({ data, meta: { count: data.length } }, 200);
   });
 
   app.openapi(outbox, async (c) => {
     const { db, clock } = c.get("container");
-    return c.json(await summariseOutbox(db, new Date(clock.now()).toISOString()), 200);
+    return c.json(await summariseOutbox(db, new Date(clock.now()).toISOString(), c.get("principal").region), 200);
   });
 }

@@ -57,7 +57,11 @@ export function registerOutbox(app: OpenAPIHono<AppEnv>): void {
     const { cursor, limit } = c.req.valid("query");
     const after = cursor === undefined ? 0 : Number(decodeCursor(cursor) ?? Number.NaN);
     if (!Number.isSafeInteger(after)) return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
-    const rows = await listParked(c.get("container").db, { after, limit: limit + 1 });
+    const rows = await listParked(c.get("container").db, {
+      region: c.get("principal").region,
+      after,
+      limit: limit + 1,
+    });
     const page = rows.slice(0, limit);
     const last = page.at(-1);
     const next = rows.length > limit && last ? encodeCursor(String(last.seq)) : null;

@@ -194,8 +194,10 @@ export function registerWebhooks(app: OpenAPIHono<AppEnv>): void {
   );
 
   app.openapi(list, async (c) => {
-    const [container, principal] = [c.get("container"), c.get("principal")];
-    const rows = await listWebhooks(container.db, principal.role === "admin" ? null : principal.subject);
+    const container = c.get("container");
+    const { role, region, subject } = c.get("principal");
+    const others = role !== "admin" ? "none" : region === null ? "all" : { region };
+    const rows = await listWebhooks(container.db, subject, others);
     const data = rows.map((row) => shownWebhook(row, isoNow(container)));
     return c.json({ data, meta: { count: data.length } }, 200);
   });

@@ -17,7 +17,7 @@ import { DEAD_LETTERS_AT_ONCE } from "../config.ts";
 import { changedIdentity, UNKNOWN_QUEUE } from "../domain/dead-letter.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";
 import { parseMessage } from "../domain/events.ts";
-import { actorOf, type Principal } from "../domain/identity.ts";
+import { actorOf, coversRegion, type Principal } from "../domain/identity.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
@@ -47,10 +47,20 @@ export interface By {
 
 const MAX_CONFLICTS = 3;
 
+/** The letter, unless it lies outside of the caller's region: what concerns no region is for those of every region. */
+export async function visibleLetter(
+  deps: Pick<ServiceDeps, "db">,
+  principal: Principal,
+  id: string,
+): Promise<DeadLetterRow | null> {
+  const letter = await findLetter(deps.db, id);
+  return letter && coversRegion(principal, letter.region) ? letter : null;
+}
+
 /** Sends what one letter is about again. NOT_FOUND; CONFLICT: it isn't open any more, or can't be sent. */
 export async function redriveOne(deps: RedriveDeps, id: string, by: By): Promise<Redriven | Refusal> {
   for (let tries = 0; tries < MAX_CONFLICTS; tries++) {
-    const letter = await findLetter(deps.db, id);
+    const letter = await visibleLetter(deps, by.principal, id);
     if (!letter) return refuse("NOT_FOUND", "no such dead letter");
     if (letter.state !== "open") return closedAlready(letter);
     if (letter.queue === UNKNOWN_QUEUE) return refuse("CONFLICT", "the queue it came from isn't known: discard it");
@@ -60,11 +70,12 @@ export async function redriveOne(deps: RedriveDeps, id: string, by: By): Promise
   return refuse("CONFLICT", "the letter changes all the time; try again");
 }
 
-/** Sends again what has one cause, or everything (null), at most `DEAD_LETTERS_AT_ONCE`, oldest first. */
+/** Sends again what has one cause, or everything (null), of the caller's region, at most `DEAD_LETTERS_AT_ONCE`, oldest first. */
 export async function redriveMany(deps: RedriveDeps, fingerprint: string | null, by: By): Promise<Redriven | Refusal> {
+  const choice = { fingerprint, region: by.principal.region };
   for (let tries = 0; tries < MAX_CONFLICTS; tries++) {
-    const letters = await listRedrivable(deps.db, fingerprint, DEAD_LETTERS_AT_ONCE);
-    const remaining = Math.max(0, (await countRedrivable(deps.db, fingerprint)) - letters.length);
+    const letters = await listRedrivable(deps.db, choice, DEAD_LETTERS_AT_ONCE);
+    const remaining = Math.max(0, (await countRedrivable(deps.db, choice)) - letters.length);
     const done: Redriven = { ok: true, letters, remaining };
     if (by.dryRun || letters.length === 0 || (await redrive(deps, done, by))) return done;
   }
@@ -113,7 +124,7 @@ export async function discard(
   reason: string,
   by: Pick<By, "principal" | "trace">,
 ): Promise<Decided | Refusal> {
-  const letter = await findLetter(deps.db, id);
+  const letter = await visibleLetter(deps, by.principal, id);
   if (!letter) return refuse("NOT_FOUND", "no such dead letter");
   const at = isoNow(deps);
   const end = { state: "discarded", at, by: by.principal.subject, reason } as const;
@@ -138,7 +149,7 @@ export async function edit(
   event: Readonly<Record<string, unknown>>,
   by: Pick<By, "principal" | "trace">,
 ): Promise<Decided | Refusal> {
-  const letter = await findLetter(deps.db, id);
+  const letter = await visibleLetter(deps, by.principal, id);
   if (!letter) return refuse("NOT_FOUND", "no such dead letter");
   if (letter.kind !== "event") return refuse("CONFLICT", "only an event can be edited; send a new command or message");
   const changed = changedIdentity(JSON.parse(letter.body) as object, event);

@@ -115,7 +115,7 @@ function inputOf(deps: InvariantDeps, after: string | number, upTo: string | num
 }
 
 async function recounted(deps: InvariantDeps): Promise<Found> {
-  const found = await recountStock(deps.db);
+  const found = await recountStock(deps.db, null);
   const rows = found.map(({ rule, sku, location, expected, found: is }) => ({
     rule: `1 ${rule}`,
     subject: `stock/${sku}@${location}`,

@@ -60,13 +60,13 @@ export interface Unparked {
   readonly event: ParkedEvent;
 }
 
-/** NOT_FOUND: nothing of that id is parked (any more); CONFLICT: another one has just given it back. */
+/** NOT_FOUND: nothing of that id is parked (any more) in the caller's scope; CONFLICT: another one has just given it back. */
 export async function unparkEvent(
   deps: ServiceDeps,
   eventId: string,
   by: { readonly principal: Principal; readonly trace: Trace },
 ): Promise<Unparked | Refusal> {
-  const [event] = await listParked(deps.db, { eventId, after: 0, limit: 1 });
+  const [event] = await listParked(deps.db, { region: by.principal.region, eventId, after: 0, limit: 1 });
   if (!event) return refuse("NOT_FOUND", "no event of this id is parked");
   const done: Unparked = { ok: true, event };
   const committed = await deps.commit({

@@ -41,9 +41,9 @@ export interface Subscription {
   readonly region?: string | null | undefined;
 }
 
-/** Integrators see their own endpoints, an admin all. */
-export function maySeeWebhook(principal: Principal, webhook: { readonly owner: string }): boolean {
-  return principal.role === "admin" || webhook.owner === principal.subject;
+/** Integrators see their own endpoints, an admin all of their region. */
+export function maySeeWebhook(principal: Principal, webhook: Pick<WebhookRow, "owner" | "region">): boolean {
+  return webhook.owner === principal.subject || (principal.role === "admin" && coversRegion(principal, webhook.region));
 }
 
 /** A new endpoint with its secret. */

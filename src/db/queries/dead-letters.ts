@@ -64,6 +64,8 @@ export async function findLetter(db: Database, id: string): Promise<DeadLetterRo
 }
 
 export interface LetterFilter {
+  /** null: of every region, and of what concerns none. */
+  readonly region: string | null;
   /** null: in any state. */
   readonly state: DeadLetterState | null;
   readonly type?: string | undefined;
@@ -76,6 +78,7 @@ export interface LetterFilter {
 
 function matching(filter: LetterFilter): SQL | undefined {
   return and(
+    filter.region === null ? undefined : eq(deadLetters.region, filter.region),
     filter.state === null ? undefined : eq(deadLetters.state, filter.state),
     filter.type === undefined ? undefined : eq(deadLetters.type, filter.type),
     filter.subscriber === undefined ? undefined : eq(deadLetters.subscriber, filter.subscriber),
@@ -119,22 +122,28 @@ export function listLetterGroups(db: Database, filter: LetterFilter, limit: numb
     JOIN dead_letters AS d ON d.id = g.sample_id ORDER BY g.count DESC, g.fingerprint`);
 }
 
-/** Open letters that can be sent again, oldest first; of one cause, or all. */
-export function listRedrivable(db: Database, fingerprint: string | null, limit: number) {
-  return db
-    .select()
-    .from(deadLetters)
-    .where(and(redrivable, fingerprint === null ? undefined : eq(deadLetters.fingerprint, fingerprint)))
-    .orderBy(deadLetters.id)
-    .limit(limit);
+/** Of one cause or all (null), of one region or all (null). */
+export interface RedriveChoice {
+  readonly fingerprint: string | null;
+  readonly region: string | null;
 }
 
-export async function countRedrivable(db: Database, fingerprint: string | null): Promise<number> {
+/** Open letters that can be sent again, oldest first. */
+export function listRedrivable(db: Database, choice: RedriveChoice, limit: number) {
+  return db.select().from(deadLetters).where(redrivable(choice)).orderBy(deadLetters.id).limit(limit);
+}
+
+export async function countRedrivable(db: Database, choice: RedriveChoice): Promise<number> {
   const [row] = await db
     .select({ n: sql<number>`COUNT(*)` })
     .from(deadLetters)
-    .where(and(redrivable, fingerprint === null ? undefined : eq(deadLetters.fingerprint, fingerprint)));
+    .where(redrivable(choice));
   return row?.n ?? 0;
 }
 
-const redrivable = and(eq(deadLetters.state, "open"), sql`${deadLetters.queue} <> ${UNKNOWN_QUEUE}`);
+function redrivable({ fingerprint, region }: RedriveChoice): SQL | undefined {
+  return and(
+    matching({ state: "open", region, fingerprint: fingerprint ?? undefined }),
+    sql`${deadLetters.queue} <> ${UNKNOWN_QUEUE}`,
+  );
+}

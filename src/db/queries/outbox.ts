@@ -117,13 +117,13 @@ export interface ParkedEvent {
   readonly error: string | null;
 }
 
-/** Oldest first. `eventId`: that one only. */
-export function listParked(db: Database, q: { eventId?: string; after: number; limit: number }) {
+/** Oldest first, of a region or of all (null). `eventId`: that one only. */
+export function listParked(db: Database, q: { region: string | null; eventId?: string; after: number; limit: number }) {
   const one = q.eventId === undefined ? sql`` : sql`AND event_id = ${q.eventId}`;
   return db.all<ParkedEvent>(sql`
     SELECT seq, event_id, type, subject, region, bucket, created_at, parked_at, error
     FROM outbox INDEXED BY outbox_parked
-    WHERE parked_at IS NOT NULL AND (done | dead) <> want AND seq > ${q.after} ${one} ORDER BY seq LIMIT ${q.limit}`);
+    WHERE parked_at IS NOT NULL AND (done | dead) <> want AND seq > ${q.after} ${one} ${within(q.region)} ORDER BY seq LIMIT ${q.limit}`);
 }
 
 export interface LeasedCommand {
@@ -232,12 +232,18 @@ export interface OutboxSummary {
   readonly oldest_open_at: string | null;
 }
 
-export async function summariseOutbox(db: Database, nowIso: string): Promise<OutboxSummary> {
+/** null: of every region, and of what concerns none. */
+function within(region: string | null) {
+  return region === null ? sql`` : sql`AND region = ${region}`;
+}
+
+export async function summariseOutbox(db: Database, nowIso: string, region: string | null): Promise<OutboxSummary> {
   return db.get<OutboxSummary>(sql`SELECT
       COUNT(*) FILTER (WHERE not_before <= ${nowIso}) AS open,
       COUNT(*) FILTER (WHERE not_before > ${nowIso}) AS timers,
       MIN(created_at) FILTER (WHERE not_before <= ${nowIso}) AS oldest_open_at,
-      (SELECT COUNT(*) FROM outbox INDEXED BY outbox_parked WHERE parked_at IS NOT NULL AND (done | dead) <> want) AS parked,
-      (SELECT COUNT(*) FROM dead_letters WHERE state = 'open') AS dead_letters
-    FROM outbox INDEXED BY outbox_open WHERE (done | dead) <> want AND parked_at IS NULL`);
+      (SELECT COUNT(*) FROM outbox INDEXED BY outbox_parked WHERE parked_at IS NOT NULL AND (done | dead) <> want
+        ${within(region)}) AS parked,
+      (SELECT COUNT(*) FROM dead_letters WHERE state = 'open' ${within(region)}) AS dead_letters
+    FROM outbox INDEXED BY outbox_open WHERE (done | dead) <> want AND parked_at IS NULL ${within(region)}`);
 }

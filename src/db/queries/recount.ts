@@ -62,7 +62,9 @@ const OTHERS: readonly SQL[] = [
     FROM stock_levels WHERE expected <> found`,
 ];
 
-export async function recountStock(db: Database): Promise<Discrepancy[]> {
+/** Of the places of a region, or of all (null): a place that isn't known is in none. */
+export async function recountStock(db: Database, region: string | null): Promise<Discrepancy[]> {
+  const here = region === null ? sql`` : sql`WHERE location IN (SELECT id FROM locations WHERE region = ${region})`;
   const counted = COUNTERS.map(
     ({ rule, counter, sum }) => sql`SELECT ${rule} AS rule, sku, location, COALESCE(s.q, 0) AS expected,
         COALESCE(l.${sql.identifier(counter)}, 0) AS found
@@ -70,7 +72,7 @@ export async function recountStock(db: Database): Promise<Discrepancy[]> {
   );
   const found: Discrepancy[] = [];
   for (const query of [...counted, ...OTHERS]) {
-    found.push(...(await db.all<Discrepancy>(sql`${query} LIMIT ${MOST_REPORTED}`)));
+    found.push(...(await db.all<Discrepancy>(sql`SELECT * FROM (${query}) ${here} LIMIT ${MOST_REPORTED}`)));
   }
   return found;
 }

@@ -1,5 +1,5 @@
 /** Endpoints of webhooks. A change is guarded by the version that it was decided on; a deleted one is kept for its log. */
-import { and, asc, eq, ne, sql } from "drizzle-orm";
+import { and, asc, eq, ne, or, sql } from "drizzle-orm";
 import type { Role } from "../../domain/identity.ts";
 import type { Database } from "../database.ts";
 import { people } from "../schema/catalogue.ts";
@@ -79,9 +79,14 @@ export async function findWebhook(db: Database, id: string): Promise<WebhookRow 
   return row ?? null;
 }
 
-/** The endpoints of an owner, or of everyone (null), oldest first. */
-export function listWebhooks(db: Database, owner: string | null): Promise<WebhookRow[]> {
-  const mine = owner === null ? undefined : eq(webhooks.owner, owner);
+/** The endpoints of an owner, oldest first; also `others`: everyone's, or everyone's of a region. */
+export function listWebhooks(
+  db: Database,
+  owner: string,
+  others: "none" | "all" | { readonly region: string },
+): Promise<WebhookRow[]> {
+  const own = eq(webhooks.owner, owner);
+  const mine = others === "none" ? own : others === "all" ? undefined : or(own, eq(webhooks.region, others.region));
   return db
     .select()
     .from(webhooks)

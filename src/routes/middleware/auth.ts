@@ -19,3 +19,12 @@ export function requires(right: Right) {
     await next();
   });
 }
+
+/** After `requires`: for what concerns every region and can't be told apart by one. */
+export const everyRegion = createMiddleware<AppEnv>(async (c, next) => {
+  const { region, subject } = c.get("principal");
+  if (region !== null) {
+    throw new AppError("FORBIDDEN", `this concerns every region, and ${subject} is bound to ${region}`);
+  }
+  await next();
+});
