@@ -8,8 +8,9 @@ import { randomFrom } from "../../scripts/demo/random.ts";
 import type { SagaState } from "../../src/domain/saga-state.ts";
 import { importSample, sampleFiles, sampleRows, TRUCK } from "../support/adventureworks-world.ts";
 import { violations } from "../support/invariants.ts";
-import { driveMany, type Planned } from "../support/many-sagas.ts";
+import { driveMany, everyMinute, type Planned } from "../support/many-sagas.ts";
 import { isFull, proved, seed } from "../support/proof.ts";
+import { runCron } from "../support/relay.ts";
 import {
   idOfSampleOrder,
   placeSampleOrder,
@@ -41,6 +42,10 @@ function slice(orders: readonly SampleOrder[], count: number): SampleOrder[] {
   );
 }
 
+/** To wait for a supplier isn't to be stuck. */
+const CALLED_STUCK =
+  "SELECT COUNT(*) AS n FROM outbox WHERE type = 'ErrorOccurred' AND event ->> '$.data.code' = 'ORDER_STUCK'";
+
 const one = (sql: string) => env.DB.prepare(sql).first<number>("n");
 
 describe.skipIf(!sampleFiles)("the sample's purchase orders while every fifth call to a supplier fails", () => {
@@ -66,7 +71,7 @@ describe.skipIf(!sampleFiles)("the sample's purchase orders while every fifth ca
         orders.map((order) => () => placeSampleOrder(order)),
         {
           atOnce: AT_ONCE,
-          planned: [calls.late, look],
+          planned: [calls.late, look, everyMinute(runCron)],
           hanging: calls.hanging,
           onEnd: (state) => void states.push(state),
           deadlineMs: isFull ? 1_400_000 : 50_000,
@@ -109,6 +114,7 @@ describe.skipIf(!sampleFiles)("the sample's purchase orders while every fifth ca
       expect(await violations(env.DB)).toEqual([]);
       expect(await one("SELECT COUNT(*) AS n FROM reservations WHERE state = 'open'")).toBe(0);
       expect(await one("SELECT SUM(reserved) AS n FROM stock_levels")).toBe(0);
+      expect(await one(CALLED_STUCK)).toBe(0);
       expect(await wrongAtSuppliers(orders, states)).toEqual([]);
       const completed = new Set(states.filter(({ status }) => status === "Completed").map(({ orderId }) => orderId));
       expect(await wrongSums(orders, completed)).toEqual([]);

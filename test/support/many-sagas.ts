@@ -31,6 +31,7 @@ export interface ManyOptions {
   readonly deadlineMs: number;
 }
 
+const MINUTE_MS = 60_000;
 const LOOK_MS = 10;
 const BEGIN_LOOK_MS = 100;
 const BEGIN_DEADLINE_MS = 60_000;
@@ -42,6 +43,18 @@ export function plannedAt(at: number, act: () => Promise<unknown>): Planned {
     nextAt: () => (open ? at : null),
     happen: () => {
       open = false;
+      return act();
+    },
+  };
+}
+
+/** What the platform does every minute, as the clock moves. */
+export function everyMinute(act: () => Promise<unknown>): Planned {
+  let next = testClock.now() + MINUTE_MS;
+  return {
+    nextAt: () => next,
+    happen: () => {
+      next = testClock.now() + MINUTE_MS;
       return act();
     },
   };
