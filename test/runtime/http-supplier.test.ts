@@ -1,5 +1,5 @@
 import { expect, it as base, vi } from "vitest";
-import { SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
+import { SUPPLIER_ANSWER_BYTES, SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
 import type { PurchaseOrderDraft } from "../../src/domain/ports.ts";
 import { httpSupplier, type HttpSupplierDeps } from "../../src/integrations/http-supplier.ts";
 import { standInSupplier } from "../support/stand-in-supplier.ts";
@@ -215,6 +215,38 @@ it("a redirect is not followed", async ({ expect, acme, draft }) => {
 
   await expect(recording.placePurchaseOrder(draft)).rejects.toThrow("answered with status 307");
   expect(asked).toEqual([`${acme.url}/purchase-orders`]);
+});
+
+it("of 10 MB no more is taken than the cap, and the rest is let go", async ({ expect, acme, draft }) => {
+  await acme.switchOn({ too_big: true });
+  let taken = 0;
+  let letGo = false;
+  const counting = (body: ReadableStream<Uint8Array>) => {
+    const reader = body.getReader();
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const { value, done } = await reader.read();
+          taken += value?.byteLength ?? 0;
+          if (done) controller.close();
+          else controller.enqueue(value);
+        },
+        cancel: (reason) => ((letGo = true), reader.cancel(reason)),
+      },
+      { highWaterMark: 0 },
+    );
+  };
+  const counted = gateway({
+    fetch: async (url, init) => {
+      const answer = await fetch(url, init);
+      return new Response(answer.body && counting(answer.body), answer);
+    },
+  });
+
+  await expect(counted.placePurchaseOrder(draft)).rejects.toThrow("the answer is larger than 1048576 bytes");
+  expect(taken).toBeGreaterThan(SUPPLIER_ANSWER_BYTES);
+  expect(taken).toBeLessThan(SUPPLIER_ANSWER_BYTES + 128 * 1024);
+  expect(letGo).toBe(true);
 });
 
 it("a supplier that asks for fewer requests says when to come again", async ({ expect, acme, draft }) => {
