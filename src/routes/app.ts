@@ -13,6 +13,7 @@ import { registerCommands } from "./commands.ts";
 import { registerDeadLetterDecisions } from "./dead-letter-decisions.ts";
 import { registerDeadLetters } from "./dead-letters.ts";
 import { registerDevices } from "./devices.ts";
+import { registerDevSupplier } from "./dev-supplier.ts";
 import { registerDiscrepancies } from "./discrepancies.ts";
 import { registerDocuments } from "./documents.ts";
 import { registerDocs } from "./docs.ts";
@@ -99,6 +100,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerDeadLetterDecisions(app);
   registerDocs(app);
   registerPage(app);
+  registerDevSupplier(app);
 
   app.openAPIRegistry.registerComponent("securitySchemes", "bearer", {
     type: "http",

@@ -1,6 +1,5 @@
 /** Tokens: client credentials of a device; in development also a token for any persona. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { createMiddleware } from "hono/factory";
 import { MAX_JSON_BYTES, TOKEN_LIFE_S } from "../config.ts";
 import { findDevice, findDevicePrincipal, findPersonPrincipal, listPersonas } from "../db/queries/people.ts";
 import { AppError } from "../domain/errors.ts";
@@ -9,13 +8,8 @@ import { issueToken } from "../wiring/identity.ts";
 import type { Container } from "../container.ts";
 import type { AppEnv } from "./app-env.ts";
 import { bodyOf } from "./middleware/body.ts";
+import { developmentOnly } from "./middleware/development.ts";
 import { createRoute, json, problems, z } from "./openapi.ts";
-
-/** Outside of development these routes don't exist: nothing of theirs runs, not even the validation. */
-const developmentOnly = createMiddleware<AppEnv>(async (c, next) => {
-  if (c.get("container").settings.ENVIRONMENT !== "development") throw new AppError("NOT_FOUND", "no such route");
-  await next();
-});
 
 const tokenView = z.object({ access_token: z.string(), token_type: z.literal("Bearer"), expires_in: z.int() });
 

@@ -50,6 +50,7 @@ export default {
     if (!supplier.success) return problem(404, "Not found", "The address begins with a supplier's id: /{supplier}/.");
     if (url.hostname.startsWith("hooks."))
       return answerWebhook(request, rest.join("/"), env.RECEIVER.getByName(supplier.data));
+    if (isForeign(request, url)) return problem(403, "Forbidden", "Another site's page may not change anything here.");
     const call = { request, url, supplier: supplier.data, book: env.BOOK.getByName(supplier.data), env };
     switch (rest.join("/")) {
       case "":
@@ -72,6 +73,12 @@ export default {
     }
   },
 } satisfies ExportedHandler<Env>;
+
+/** A form on a page of another site; whoever is no browser sends no Origin. */
+function isForeign({ method, headers }: Request, url: URL): boolean {
+  const origin = headers.get("origin");
+  return method !== "GET" && origin !== null && origin !== url.origin;
+}
 
 async function onRecord(call: Call, path: readonly string[]): Promise<Response> {
   const { call: number, on } = await call.book.called(nameOf(call.request.method, path));

@@ -47,10 +47,10 @@ afterEach(() => {
 
 /** Moves the clock past the time-out of each call that gets no answer. */
 function losePatience({ parts }: MixedOrder): void {
-  let waiting = true;
-  stopWaiting = () => void (waiting = false);
+  const patience = { over: false };
+  stopWaiting = () => void (patience.over = true);
   const look = async () => {
-    for (let given = 0; waiting; await scheduler.wait(20)) {
+    for (let given = 0; !patience.over; await scheduler.wait(20)) {
       const { calls } = await (
         await fetch(`${parts.supplier.url}/book`)
       ).json<{ calls: { answered: number | null }[] }>();

@@ -36,6 +36,9 @@ pre { overflow: auto; max-height: 24rem; padding: .75rem; border: 1px solid var(
 .row { display: grid; gap: 0 1rem; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); }
 .actions { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; margin-top: 1rem; }
 
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
+
 .field { margin-bottom: .9rem; min-width: 0; }
 label { display: block; font-weight: 600; font-size: .92rem; margin-bottom: .25rem; }
 input, select, textarea { width: 100%; min-height: 2.75rem; padding: .5rem .65rem; font: inherit; color: inherit;
