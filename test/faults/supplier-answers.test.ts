@@ -1,7 +1,7 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { afterEach, beforeAll, describe, it } from "vitest";
 import { SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
-import type { SagaState } from "../../src/domain/order-saga.ts";
+import type { SagaState } from "../../src/domain/saga-state.ts";
 import type { Switches } from "../../supplier/src/switches.ts";
 import { env, startWorld } from "../support/harness.ts";
 import { faultyD1 } from "../support/faulty-d1.ts";

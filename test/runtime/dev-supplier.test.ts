@@ -14,7 +14,7 @@ const inProduction = new Proxy<Env>(env, {
   get: (target, key: keyof Env) => (key === "ENVIRONMENT" ? "production" : target[key]),
 });
 
-async function ask(path: string, init: RequestInit = {}, { at = HERE, world = env as Env } = {}): Promise<Response> {
+async function ask(path: string, init: RequestInit = {}, { at = HERE, world = env } = {}): Promise<Response> {
   const ctx = createExecutionContext();
   const answer = await app.fetch(new Request(`${at}${path}`, { redirect: "manual", ...init }), world, ctx);
   await waitOnExecutionContext(ctx);
