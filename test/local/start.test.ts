@@ -102,13 +102,14 @@ it("starts, serves, stops with 0, and starts again on the same state without see
   await expect(statusOf(port, "/")).rejects.toThrow("ECONNREFUSED");
   const seeded = tableCounts(state);
   expect(seeded).toMatchObject({ parts: parts.length, stock_movements: movements.length, audit: 1 });
-  const keys = ["auth-private.jwk", "audit-private.jwk"].map((name) => join(state, name));
+  const keys = ["auth-private.jwk", "audit-private.jwk", "supplier.secret"].map((name) => join(state, name));
   const made = keys.map((key) => readFileSync(key, "utf8"));
   for (const key of keys) expect(statSync(key).mode & 0o777).toBe(0o600);
-  for (const text of made) {
+  expect(made[2]).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/);
+  for (const text of made.slice(0, 2)) {
     expect(JSON.parse(text)).toMatchObject({ kty: "EC", crv: "P-256", alg: "ES256", d: expect.any(String) });
   }
-  expect(new Set(made).size).toBe(2);
+  expect(new Set(made).size).toBe(3);
 
   const again = startWaybill(env);
   expect((await again.ready())[0]).toBe(lines[0]);
