@@ -34,12 +34,12 @@ export function draftOrder(context: RequestContext): AgentResult<OrderDraft> {
   };
 }
 
-/** One purchase per supplier, one line per SKU and price in it, with the quantity that is ordered. */
+/** One purchase per supplier, one line per SKU in it, with the quantity that is ordered. */
 function purchasesOf(allocations: readonly Allocation[]): OrderDraft["purchases"] {
   const bought = allocations.filter((one) => one.source === "purchase" && one.supplier !== undefined);
   const bySupplier = [...Map.groupBy(bought, (one) => one.supplier ?? "")].sort(([a], [b]) => (a < b ? -1 : 1));
   return bySupplier.map(([supplier, own]) => {
-    const lines = [...Map.groupBy(own, (one) => JSON.stringify([one.sku, one.unitPrice])).values()].map((same) => ({
+    const lines = [...Map.groupBy(own, (one) => one.sku).values()].map((same) => ({
       sku: same[0]?.sku ?? "",
       quantity: same.reduce((sum, one) => sum + one.orderQuantity, 0),
       unitPrice: same[0]?.unitPrice ?? 0,

@@ -2,12 +2,13 @@
 import { MAX_REQUEST_LINES } from "../config.ts";
 import { findDevicePrincipal, findPersonPrincipal, listManagers } from "../db/queries/people.ts";
 import { findUploadOf, insertRequestLines } from "../db/queries/requests.ts";
-import { listAvailable, listCandidates, listOffers } from "../db/queries/sourcing.ts";
+import { listAvailable, listCandidates, listOffers, listRates } from "../db/queries/sourcing.ts";
 import { findLocation } from "../db/queries/stock.ts";
 import { AppError, type InputProblem } from "../domain/errors.ts";
+import { isoDate } from "../domain/iso-date.ts";
 import { formatMoney } from "../domain/money.ts";
 import { newRequestContext, senderLines, withTrusted, type RequestContext } from "../domain/request-context.ts";
-import { readRequestFile, type RequestFileResult } from "../domain/request-file.ts";
+import { pastDates, readRequestFile, type RequestFileResult } from "../domain/request-file.ts";
 import type { RequestLine } from "../domain/request-line.ts";
 import { askFirst } from "./approval-moves.ts";
 import { byAgent, mustHave } from "./by-agent.ts";
@@ -23,6 +24,9 @@ export async function nextUploadedMove(deps: OrchestratorDeps, loaded: Loaded): 
   const read = await readLines(deps, loaded);
   if (!read.ok) return readAndAskBack(loaded, read.problems);
   const neededBy = read.head.neededBy ?? request.neededBy;
+  const past = pastDates({ neededBy, lines: read.lines }, deps.clock.now());
+  // A body was asked about its dates when it came; what waited since then is late, not wrong.
+  if (past.length > 0 && loaded.lines.length === 0) return readAndAskBack(loaded, past);
   const note = read.head.note ?? request.note;
   const context = newRequestContext(
     {
@@ -76,6 +80,7 @@ function toSenderLine(row: Loaded["lines"][number]): RequestLine {
     ...(row.sku === null ? {} : { sku: row.sku }),
     ...(row.text === null ? {} : { text: row.text }),
     ...(row.unit === null ? {} : { unit: row.unit }),
+    ...(row.neededBy === null ? {} : { neededBy: row.neededBy }),
   };
 }
 
@@ -109,6 +114,7 @@ export async function nextPricingMove(deps: OrchestratorDeps, loaded: Loaded): P
     now: deps.clock.now(),
     stock: await listAvailable(deps.db, skus, loaded.request.region),
     offers: await listOffers(deps.db, skus),
+    rates: await listRates(deps.db, loaded.request.currency, isoDate(deps.clock.now())),
   });
   const priced = withTrusted(context, { sources: section });
   if (section.unresolved.length > 0) {

@@ -1,7 +1,8 @@
 /** SupplierMatcher: a source for every resolved line, by the rules of domain/sourcing.ts alone. No engine is asked. */
 import type { RequestContext, Sources } from "../domain/request-context.ts";
 import { formatMoney } from "../domain/money.ts";
-import type { SupplierOffer } from "../domain/purchase-choice.ts";
+import type { ExchangeRate } from "../domain/exchange.ts";
+import type { SupplierOffer } from "../domain/purchase-quote.ts";
 import { matchSources, type SourcingFacts, type StockFact } from "../domain/sourcing.ts";
 import { hitForLines, type AgentResult } from "./agent-trace.ts";
 
@@ -12,6 +13,8 @@ export interface SupplyFacts {
   readonly stock: readonly StockFact[];
   /** Every supplier's offer for the lines' SKUs, inactive suppliers included: the reasons name them. */
   readonly offers: readonly SupplierOffer[];
+  /** The newest to the request's currency. */
+  readonly rates: readonly ExchangeRate[];
 }
 
 /** Needs the `resolved` section. */

@@ -1,5 +1,5 @@
 /**
- * What an approval is bound to, as one canonical text: destination, and per line SKU, quantity, source and price.
+ * What an approval is bound to, as one canonical text: destination, and per line SKU, quantity, source, price and freight.
  * Anything in it that changes gives another text, and with its hash the ballots given before are void.
  */
 import { canonicalJson } from "./canonical-json.ts";
@@ -28,6 +28,9 @@ export function approvalPayload(request: ApprovedRequest, allocations: readonly 
         supplier: one.supplier ?? null,
         order_quantity: one.orderQuantity,
         unit_price: one.unitPrice,
+        // What nothing stands for isn't spelled out: an approval given before there was freight stays bound to its text.
+        ...(one.freight ? { freight: one.freight } : {}),
+        ...(one.terms ? { supplier_terms: one.terms } : {}),
       }),
     )
     .sort()

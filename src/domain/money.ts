@@ -14,9 +14,14 @@ const EXPONENTS: Readonly<Record<string, number>> = {
   VND: 0,
 };
 
+/** Digits of the minor unit: 2 for cents. */
+export function minorDigits(currency: string): number {
+  return EXPONENTS[currency] ?? 2;
+}
+
 /** `123456, "USD"` → `1234.56 USD`. */
 export function formatMoney(amount: number, currency: string): string {
-  const exponent = EXPONENTS[currency] ?? 2;
+  const exponent = minorDigits(currency);
   const sign = amount < 0 ? "-" : "";
   const digits = String(Math.abs(amount)).padStart(exponent + 1, "0");
   const whole = digits.slice(0, digits.length - exponent);

@@ -120,7 +120,7 @@ function resolveText(line: RequestLine, text: string, candidates: readonly PartC
 /** A part and its predecessor are one choice; of equal fits, live parts before dead ones. */
 function onePerFinalPart(scored: readonly Scored[], candidates: readonly PartCandidate[]): Scored[] {
   const finals = scored.map((one) => ({ one, final: finalPart(one.part, candidates) }));
-  const live = finals.filter(({ final }) => final.ok);
+  const live = finals.filter(({ final }) => final.ok && !final.part.discontinued);
   const seen = new Set<string>();
   const kept: Scored[] = [];
   for (const { one, final } of live.length > 0 ? live : finals) {
@@ -133,19 +133,21 @@ function onePerFinalPart(scored: readonly Scored[], candidates: readonly PartCan
 
 type Final = { readonly ok: true; readonly part: PartCandidate } | { readonly ok: false; readonly reason: string };
 
-/** The part that is supplied today: follows `supersededBy` to its end. */
+/** The part that is supplied today: follows `supersededBy` to its end. A discontinued one can still be in stock. */
 function finalPart(part: PartCandidate, candidates: readonly PartCandidate[]): Final {
-  let current = part;
-  for (let hops = 0; current.supersededBy !== null; hops++) {
+  const path = [part];
+  for (let current = part; current.supersededBy !== null;) {
     const next = candidates.find((candidate) => candidate.sku === current.supersededBy);
-    if (!next || hops >= MAX_SUCCESSORS) {
-      return { ok: false, reason: `${part.sku} was replaced by ${current.supersededBy}, which can't be supplied.` };
+    if (next && path.includes(next)) {
+      const circle = [...path, next].map(({ sku }) => sku).join(" → ");
+      return { ok: false, reason: `The catalogue's replacements go round in a circle: ${circle}.` };
     }
+    if (!next || path.length > MAX_SUCCESSORS)
+      return { ok: false, reason: `${part.sku} was replaced by ${current.supersededBy}, which can't be supplied.` };
+    path.push(next);
     current = next;
   }
-  if (!current.discontinued) return { ok: true, part: current };
-  const named = current === part ? part.sku : `${part.sku} was replaced by ${current.sku}, which`;
-  return { ok: false, reason: `${named} is discontinued and has no successor.` };
+  return { ok: true, part: path.at(-1) ?? part };
 }
 
 function accept(
@@ -163,6 +165,7 @@ function accept(
   const reasons = [
     `${HOW_WORDS[how]} ${part.sku} ${part.name}${why === undefined ? "" : `: ${why}`}`,
     ...(chosen === part ? [] : [`${part.sku} is superseded by ${chosen.sku} ${chosen.name}`]),
+    ...(chosen.discontinued ? [`${chosen.sku} is discontinued and has no successor: only what is in stock`] : []),
     ...(converted.reason === null ? [] : [converted.reason]),
     `list price ${formatMoney(chosen.listPrice, chosen.currency)} per ${canonicalUnit(chosen.unit)}`,
   ];
@@ -180,6 +183,8 @@ function accept(
       how,
       quantity: converted.quantity,
       reason: `${reasons.join("; ")}.`,
+      ...(chosen.discontinued ? { discontinued: true } : {}),
+      ...(line.neededBy === undefined ? {} : { neededBy: line.neededBy }),
     },
   };
 }

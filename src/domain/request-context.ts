@@ -36,6 +36,10 @@ export const resolvedLineSchema = z.object({
   currency: z.string(),
   how: z.enum(["sku", "barcode", "text", "model"]),
   reason: z.string(),
+  /** Only what is in stock of it can still be had. */
+  discontinued: z.boolean().optional(),
+  /** Of this line, or of the whole request. */
+  neededBy: z.string().optional(),
 });
 
 export const unresolvedLineSchema = z.object({
@@ -45,6 +49,19 @@ export const unresolvedLineSchema = z.object({
   /** Parts of the catalogue that may be meant, the likeliest first. */
   suggestions: z.array(z.object({ sku: z.string(), name: z.string() })),
 });
+
+/** What a supplier in another currency is paid; `amount` is the allocation's goods in the order's currency. */
+const supplierTermsSchema = z.object({
+  currency: z.string(),
+  unitPrice: amount,
+  amount,
+  /** Of the whole purchase; on the first allocation of the supplier, else 0. */
+  freight: amount,
+  /** Billionths, and the day from which the rate holds. */
+  rate: count,
+  asOf: z.iso.date(),
+});
+export type SupplierTerms = z.output<typeof supplierTermsSchema>;
 
 export const allocationSchema = z.object({
   line: count,
@@ -59,8 +76,15 @@ export const allocationSchema = z.object({
    * supplier it is the quantity of the purchase order.
    */
   orderQuantity: count,
+  /** In the order's currency; of a supplier in another one it is rounded up, and `terms` has the exact amount. */
   unitPrice: amount,
+  /** Of all that is bought from the supplier, in the order's currency; on its first allocation only. */
+  freight: amount.optional(),
+  terms: supplierTermsSchema.optional(),
   availableOn: z.iso.date(),
+  /** Purchase: days from placing it to its arrival. */
+  leadDays: z.int().nonnegative().optional(),
+  neededBy: z.string().optional(),
   reason: z.string(),
 });
 
@@ -91,6 +115,7 @@ const orderDraftSchema = z.object({
     z.object({
       supplier: z.string(),
       lines: z.array(z.object({ sku: z.string(), quantity: count, unitPrice: amount })),
+      /** Goods and freight in the order's currency. */
       total: amount,
     }),
   ),
@@ -127,6 +152,7 @@ const untrustedSchema = z.object({
       text: untrustedText.optional(),
       quantity: count,
       unit: untrustedText.optional(),
+      neededBy: z.string().optional(),
     }),
   ),
 });
@@ -161,8 +187,8 @@ export function newRequestContext(
     trusted: { request },
     untrusted: {
       note: note === null ? null : { untrusted: note },
-      lines: lines.map(({ line, sku, text, quantity, unit }) => {
-        return { line, sku: wrap(sku), text: wrap(text), quantity, unit: wrap(unit) };
+      lines: lines.map(({ line, sku, text, quantity, unit, neededBy }) => {
+        return { line, sku: wrap(sku), text: wrap(text), quantity, unit: wrap(unit), neededBy };
       }),
     },
   };
@@ -170,8 +196,8 @@ export function newRequestContext(
 
 /** The sender's lines as they came; for the agent that resolves them against the catalogue. */
 export function senderLines(context: RequestContext): RequestLine[] {
-  return context.untrusted.lines.map(({ line, sku, text, quantity, unit }) => {
-    return { line, sku: sku?.untrusted, text: text?.untrusted, quantity, unit: unit?.untrusted };
+  return context.untrusted.lines.map(({ line, sku, text, quantity, unit, neededBy }) => {
+    return { line, sku: sku?.untrusted, text: text?.untrusted, quantity, unit: unit?.untrusted, neededBy };
   });
 }
 

@@ -1,8 +1,9 @@
 /**
- * The lines of a request in CSV (RFC 4180): header `sku,quantity,unit,note` in any order, `text` instead of `sku` where
+ * The lines of a request in CSV (RFC 4180): header `sku,quantity,unit,note,needed_by` in any order, `text` instead of `sku` where
  * the SKU isn't known. Every wrong cell is named by line, column and value; one wrong cell refuses the file.
  */
 import { CsvError, parse } from "csv-parse/sync";
+import { z } from "zod";
 import type { InputProblem } from "./errors.ts";
 import {
   MAX_NOTE_LENGTH,
@@ -16,7 +17,7 @@ import {
   type RequestLine,
 } from "./request-line.ts";
 
-const COLUMNS = ["sku", "text", "quantity", "unit", "note"] as const;
+const COLUMNS = ["sku", "text", "quantity", "unit", "note", "needed_by"] as const;
 type Column = (typeof COLUMNS)[number];
 
 const MAX_LENGTHS: Readonly<Record<Column, number>> = {
@@ -25,7 +26,10 @@ const MAX_LENGTHS: Readonly<Record<Column, number>> = {
   quantity: 100,
   unit: MAX_UNIT_LENGTH,
   note: MAX_NOTE_LENGTH,
+  needed_by: 30,
 };
+
+const DAY = z.union([z.iso.date(), z.iso.datetime()]);
 
 interface CsvRow {
   /** Where the row begins in the file, from 1. A quoted cell may span lines. */
@@ -124,12 +128,16 @@ function readRow(row: CsvRow, columns: readonly Column[]): Row {
     }
     return value === "" ? undefined : value;
   };
-  const [sku, text, written, unit, note] = COLUMNS.map(cell);
+  const [sku, text, written, unit, note, neededBy] = COLUMNS.map(cell);
   if (sku === undefined && text === undefined) {
     problems.push({ line, column: "sku", value: "", detail: "The line names no part: sku is empty." });
   }
   if (sku !== undefined && text !== undefined) {
     problems.push({ line, column: "text", value: shown(text), detail: "Give a sku or a text, not both." });
+  }
+  if (neededBy !== undefined && !DAY.safeParse(neededBy).success) {
+    const detail = "The day must be a date such as 2026-12-01.";
+    problems.push({ line, column: "needed_by", value: shown(neededBy), detail });
   }
   const quantity = parseQuantity(written ?? "");
   if (!quantity.ok) {
@@ -137,5 +145,5 @@ function readRow(row: CsvRow, columns: readonly Column[]): Row {
     return { ok: false, problems };
   }
   if (problems.length > 0) return { ok: false, problems };
-  return { ok: true, line: { line, sku, text, quantity: quantity.quantity, unit, note } };
+  return { ok: true, line: { line, sku, text, quantity: quantity.quantity, unit, note, neededBy } };
 }

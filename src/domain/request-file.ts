@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import type { InputProblem } from "./errors.ts";
+import { isoDate } from "./iso-date.ts";
 import { readCsvLines } from "./request-csv.ts";
 import {
   capProblems,
@@ -26,18 +27,19 @@ const quantitySchema = z
   .min(1, "must be 1 or more")
   .max(MAX_QUANTITY, `must be at most ${MAX_QUANTITY}`);
 
+/** A calendar date or an instant, both UTC: `2026-12-01` or `2026-12-01T08:00:00Z`. */
+export const neededBySchema = z.union([z.iso.date(), z.iso.datetime()], "must be a date such as 2026-12-01");
+
 export const requestLineSchema = z
   .strictObject({
     sku: words(MAX_SKU_LENGTH).optional(),
     text: words(MAX_TEXT_LENGTH).optional(),
     quantity: quantitySchema,
     unit: words(MAX_UNIT_LENGTH).optional(),
+    needed_by: neededBySchema.optional(),
   })
   .refine((line) => line.sku !== undefined || line.text !== undefined, "must have a sku or a text")
   .refine((line) => line.sku === undefined || line.text === undefined, "must have a sku or a text, not both");
-
-/** A calendar date or an instant, both UTC: `2026-12-01` or `2026-12-01T08:00:00Z`. */
-const neededBySchema = z.union([z.iso.date(), z.iso.datetime()], "must be a date such as 2026-12-01");
 
 function bodyShape(maxLines: number) {
   return {
@@ -70,6 +72,24 @@ export type RequestFileResult =
   | { readonly ok: true; readonly head: RequestFileHead; readonly lines: readonly RequestLine[] }
   | { readonly ok: false; readonly problems: readonly InputProblem[] };
 
+/** What is needed before today is over nowhere on earth: a device west of Greenwich still has the day before. */
+const WESTERNMOST_MS = 12 * 60 * 60 * 1000;
+
+/** The dates that lie in the past at `now` (ms since the epoch), by where they stand in the body. */
+export function pastDates(
+  request: { readonly neededBy?: string | null | undefined; readonly lines: readonly RequestLine[] },
+  now: number,
+): InputProblem[] {
+  const today = isoDate(now - WESTERNMOST_MS);
+  const past = (day: string | null | undefined) => typeof day === "string" && day.slice(0, 10) < today;
+  const detail = (day: string) => `${day} is in the past: today is ${isoDate(now)}.`;
+  const lines = request.lines.flatMap(({ line, neededBy }, index) =>
+    past(neededBy) ? [{ pointer: `/lines/${index}/needed_by`, line, detail: detail(neededBy ?? "") }] : [],
+  );
+  const { neededBy } = request;
+  return past(neededBy) ? [{ pointer: "/needed_by", detail: detail(neededBy ?? "") }, ...lines] : lines;
+}
+
 /** The kinds of file that are read. */
 export const REQUEST_FILE_TYPES = ["text/csv", "application/json", "text/plain"] as const;
 export type RequestFileType = (typeof REQUEST_FILE_TYPES)[number];
@@ -82,7 +102,11 @@ export function requestFileType(contentType: string): RequestFileType | null {
 
 /** The lines of a body that `requestBodySchema` has accepted, numbered from 1 in their order. */
 export function linesOfBody(body: Pick<RequestBody, "lines">): RequestLine[] {
-  return body.lines.map((line, index) => ({ line: index + 1, ...line }));
+  return body.lines.map(({ needed_by: neededBy, ...line }, index) => ({
+    line: index + 1,
+    ...line,
+    ...(neededBy === undefined ? {} : { neededBy }),
+  }));
 }
 
 /**

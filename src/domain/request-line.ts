@@ -22,6 +22,8 @@ export interface RequestLine {
   readonly quantity: number;
   readonly unit?: string | undefined;
   readonly note?: string | undefined;
+  /** A date or an instant, UTC; else the request's. */
+  readonly neededBy?: string | undefined;
 }
 
 export type LinesResult =

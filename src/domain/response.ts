@@ -38,6 +38,11 @@ export function responseDocument(facts: ResponseFacts) {
   };
 }
 
+/** Needed before the day on which it arrives. */
+export function isLate(one: { readonly neededBy?: string | null | undefined; readonly availableOn: string }): boolean {
+  return typeof one.neededBy === "string" && one.availableOn > one.neededBy.slice(0, 10);
+}
+
 /** A line that several sources serve is several entries with the same number. */
 function lineOf(one: Allocation, granted: boolean, currency: string) {
   return {
@@ -49,6 +54,9 @@ function lineOf(one: Allocation, granted: boolean, currency: string) {
     ...(one.location === undefined ? {} : { location: one.location }),
     ...(one.supplier === undefined ? {} : { supplier: one.supplier }),
     unit_price: { amount: one.unitPrice, currency },
+    ...(one.freight === undefined ? {} : { freight: { amount: one.freight, currency } }),
     available_on: one.availableOn,
+    ...(one.neededBy === undefined ? {} : { needed_by: one.neededBy, late: isLate(one) }),
+    reason: one.reason,
   };
 }

@@ -4,7 +4,10 @@ import { MAX_JSON_BYTES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts
 import { findOrder, listOrders, listPurchaseOrders, type OrderRow } from "../db/queries/orders.ts";
 import { coversRegion } from "../domain/identity.ts";
 import { moneySchema } from "../domain/parts.ts";
+import { neededBySchema } from "../domain/request-file.ts";
+import { isLate } from "../domain/response.ts";
 import { placeDirectOrder } from "../services/direct-orders.ts";
+import { amountOfLine } from "../services/orders.ts";
 import { sagaOf } from "../wiring/orders.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodePageKey, encodePageKey } from "./cursor.ts";
@@ -42,7 +45,11 @@ const details = summary.extend({
       supplier: z.string().nullable(),
       order_quantity: z.int(),
       unit_price: moneySchema,
+      amount: moneySchema.openapi({ description: "Goods and the freight that is booked on the line" }),
+      freight: moneySchema.openapi({ description: "Of all that is bought from the supplier, on its first line" }),
       available_on: z.string(),
+      needed_by: z.string().nullable(),
+      late: z.boolean(),
       reason: z.string(),
     }),
   ),
@@ -75,6 +82,11 @@ const create = createRoute({
           schema: z.strictObject({
             order_number: z.string().min(1).max(100),
             device_id: z.string().min(1).max(100),
+            needed_by: neededBySchema.optional(),
+            source: z
+              .enum(["purchase"])
+              .optional()
+              .openapi({ description: "Bought even where stock would do, as to fill a shelf" }),
             lines: z
               .array(z.strictObject({ sku: z.string().min(1).max(100), quantity: z.int().min(1).max(1_000_000) }))
               .min(1)
@@ -217,7 +229,11 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
           supplier: line.supplier,
           order_quantity: line.orderQuantity,
           unit_price: { amount: line.unitPrice, currency: order.currency },
+          amount: { amount: amountOfLine(line), currency: order.currency },
+          freight: { amount: line.freight, currency: order.currency },
           available_on: line.availableOn,
+          needed_by: line.neededBy,
+          late: isLate(line),
           reason: line.reason,
         })),
         purchase_orders: bought.map((po) => ({

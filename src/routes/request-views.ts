@@ -42,6 +42,7 @@ export const detailsView = summaryView.extend({
       text: z.string().nullable(),
       quantity: z.int().nullable(),
       unit: z.string().nullable(),
+      needed_by: z.string().nullable(),
     }),
   ),
   problems: z.array(problemView),
@@ -102,7 +103,9 @@ export async function requestDetails(
     needed_by: request.neededBy,
     note: request.note,
     version: request.version,
-    lines: lines.map(({ line, sku, text, quantity, unit }) => ({ line, sku, text, quantity, unit })),
+    lines: lines.map(({ line, sku, text, quantity, unit, neededBy }) => {
+      return { line, sku, text, quantity, unit, needed_by: neededBy };
+    }),
     problems: request.problems === null ? [] : z.array(problemView).parse(JSON.parse(request.problems)),
     approvals: steps.map((step) => ({
       step_id: step.id,

@@ -1,11 +1,14 @@
 /** A manager's order within their own limit: sourced and priced by the same rules as a request, never from what is sent. */
-import { listAvailable, listOffers } from "../db/queries/sourcing.ts";
-import { findParts } from "../db/queries/parts.ts";
+import { listAvailable, listCandidates, listOffers, listRates } from "../db/queries/sourcing.ts";
 import { findPerson } from "../db/queries/people.ts";
 import { refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
-import type { ResolvedLine } from "../domain/request-context.ts";
+import { isoDate } from "../domain/iso-date.ts";
 import { formatMoney } from "../domain/money.ts";
+import { resolveLine } from "../domain/parts-resolution.ts";
+import type { Allocation, ResolvedLine } from "../domain/request-context.ts";
+import { pastDates } from "../domain/request-file.ts";
+import type { RequestLine } from "../domain/request-line.ts";
 import { matchSources } from "../domain/sourcing.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
@@ -19,6 +22,10 @@ export interface DirectOrder {
   readonly order_number: string;
   readonly device_id: string;
   readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  /** A date or an instant. */
+  readonly needed_by?: string | undefined;
+  /** `purchase`: bought even where stock would do, as to fill a shelf. */
+  readonly source?: "purchase" | undefined;
 }
 
 interface Placed {
@@ -34,6 +41,8 @@ export async function placeDirectOrder(
 ): Promise<Placed | Refusal> {
   const place = await askingDevice(deps, principal, body.device_id);
   if (!place.ok) return place;
+  const past = pastDates({ neededBy: body.needed_by, lines: [] }, deps.clock.now());
+  if (past.length > 0) return refuse("VALIDATION", "the order is needed in the past", { problems: past });
   const resolved = await resolveSkus(deps, body.lines);
   if (!resolved.ok) return resolved;
   const skus = resolved.lines.map((line) => line.sku);
@@ -41,10 +50,11 @@ export async function placeDirectOrder(
     now: deps.clock.now(),
     region: place.region,
     destination: place.location,
-    neededBy: null,
+    neededBy: body.needed_by ?? null,
     currency: CURRENCY,
-    stock: await listAvailable(deps.db, skus, place.region),
+    stock: body.source === "purchase" ? [] : await listAvailable(deps.db, skus, place.region),
     offers: await listOffers(deps.db, skus),
+    rates: await listRates(deps.db, CURRENCY, isoDate(deps.clock.now())),
   });
   if (sources.unresolved.length > 0) {
     const problems = sources.unresolved.map((line) => ({ pointer: `/lines/${line.line - 1}`, detail: line.reason }));
@@ -70,7 +80,7 @@ export async function placeDirectOrder(
     total: sources.total,
     currency: CURRENCY,
     at,
-    lines: orderLines(sources.allocations.map((one) => ({ ...one, requestLine: null }))),
+    lines: orderLines(sources.allocations.map((one) => ({ ...withReplacement(one, body.lines), requestLine: null }))),
   });
   const placed: Placed = { ok: true, orderId: id };
   const committed = await deps.commit({
@@ -92,37 +102,30 @@ export async function placeDirectOrder(
   return refuse("DUPLICATE", `order number ${body.order_number} was used before`, { facts: { order_id: id } });
 }
 
+/** By SKU. A superseded part is ordered as its successor; the line's reason says so. */
 async function resolveSkus(
   deps: ServiceDeps,
-  lines: DirectOrder["lines"],
+  ordered: DirectOrder["lines"],
 ): Promise<{ ok: true; lines: ResolvedLine[] } | Refusal> {
-  const parts = await findParts(
-    deps.db,
-    lines.map((line) => line.sku),
-  );
+  const lines = ordered.map(({ sku, quantity }, index): RequestLine => ({ line: index + 1, sku, quantity }));
+  const candidates = await listCandidates(deps.db, lines);
   const problems: InputProblem[] = [];
   const resolved: ResolvedLine[] = [];
   for (const [index, line] of lines.entries()) {
-    const part = parts.find((candidate) => candidate.sku === line.sku);
-    if (!part) problems.push({ pointer: `/lines/${index}/sku`, detail: `no part ${line.sku}` });
-    else if (part.discontinued)
-      problems.push({ pointer: `/lines/${index}/sku`, detail: `${line.sku} is discontinued` });
+    const found = resolveLine(line, candidates.get(line.line) ?? []);
+    if (found.ok) resolved.push(found.line);
     else {
-      resolved.push({
-        line: index + 1,
-        sku: part.sku,
-        name: part.name,
-        category: part.category,
-        quantity: line.quantity,
-        unit: part.unit,
-        listPrice: part.listPrice,
-        currency: part.currency,
-        how: "sku",
-        reason: "named by SKU",
-      });
+      const detail = found.line.kind === "unknown_sku" ? `no part ${line.sku}` : found.line.reason;
+      problems.push({ pointer: `/lines/${index}/sku`, detail });
     }
   }
   return problems.length > 0
     ? refuse("UNKNOWN_REFERENCE", "some lines name no part", { problems })
     : { ok: true, lines: resolved };
+}
+
+/** The reasons of a line's allocations begin with what was made of the SKU that was ordered, where that is another. */
+function withReplacement(one: Allocation, ordered: DirectOrder["lines"]): Allocation {
+  const asked = ordered[one.line - 1]?.sku ?? one.sku;
+  return asked === one.sku ? one : { ...one, reason: `${asked} is superseded by ${one.sku}; ${one.reason}` };
 }

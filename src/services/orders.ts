@@ -1,7 +1,8 @@
 /** placeOrder: the batch that accepts an order writes its row and OrderPlaced; the event starts the saga, so none is lost. */
-import { insertOrder, type NewOrder, type OrderRow } from "../db/queries/orders.ts";
+import { insertOrder, type NewOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
-import type { Allocation } from "../domain/request-context.ts";
+import type { Allocation, SupplierTerms } from "../domain/request-context.ts";
+import { allocationAmount } from "../domain/sourcing.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
 export function placeOrder(order: NewOrder): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
@@ -39,7 +40,17 @@ export function orderLines(
     unitPrice: one.unitPrice,
     availableOn: one.availableOn,
     reason: one.reason,
+    neededBy: one.neededBy ?? null,
+    leadDays: one.leadDays ?? null,
+    freight: one.freight ?? 0,
+    supplierTerms: one.terms === undefined ? null : JSON.stringify(one.terms),
   }));
+}
+
+/** Goods and the freight booked on the line, in the order's currency. */
+export function amountOfLine(line: OrderLineRow): number {
+  const terms = line.supplierTerms === null ? null : (JSON.parse(line.supplierTerms) as SupplierTerms);
+  return allocationAmount({ ...line, terms });
 }
 
 /** What is told at an order's end: to its devices, and to its request. */

@@ -15,7 +15,7 @@ import {
 import type { AnyEventDraft, UnitOfWork } from "../db/unit-of-work.ts";
 import { refuse, type InputProblem, type Refusal } from "../domain/errors.ts";
 import { coversRegion, type Principal } from "../domain/identity.ts";
-import { linesOfBody, type RequestBody } from "../domain/request-file.ts";
+import { linesOfBody, pastDates, type RequestBody } from "../domain/request-file.ts";
 import type { Actor, Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
@@ -40,6 +40,9 @@ export async function createRequest(
   const unknown = await unknownSkus(deps, body);
   if (unknown.length > 0)
     return refuse("UNKNOWN_REFERENCE", "some lines name no part of the catalogue", { problems: unknown });
+  const lines = linesOfBody(body);
+  const past = pastDates({ neededBy: body.needed_by, lines }, deps.clock.now());
+  if (past.length > 0) return refuse("VALIDATION", "some of it is needed in the past", { problems: past });
   const draft: NewRequest = {
     id: deps.newId("request"),
     requestNumber: body.request_number,
@@ -55,7 +58,7 @@ export async function createRequest(
   const committed = await deps.commit({
     ...requestWork(draft, context),
     answers: registered,
-    writes: [insertRequest(draft), insertRequestLines(draft.id, linesOfBody(body))],
+    writes: [insertRequest(draft), insertRequestLines(draft.id, lines)],
   });
   return committed.ok ? registered : duplicateNumber(deps, draft);
 }

@@ -4,8 +4,10 @@
  */
 import { insertPurchaseOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
+import { isoDateAfter } from "../domain/iso-date.ts";
 import type { PlacedPurchaseOrder, PurchaseOrderDraft, SupplierAddress } from "../domain/ports.ts";
 import { totalOf, type OrderedTerms } from "../domain/purchase-terms.ts";
+import type { SupplierTerms } from "../domain/request-context.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
 /** The lines of an order that one supplier delivers. */
@@ -20,15 +22,40 @@ export function suppliersOf(lines: readonly OrderLineRow[]): string[] {
   ].sort();
 }
 
-/** What is ordered of one supplier, and at which prices. */
+interface PurchaseLine {
+  readonly sku: string;
+  readonly quantity: number;
+  /** Minor units of the supplier's currency. */
+  readonly unitPrice: number;
+  readonly dueAt: string;
+}
+
+/** What one supplier is asked for: each part once, at the supplier's own price in its own currency. Due from `now` on. */
+function purchaseOf(order: OrderRow, lines: readonly OrderLineRow[], supplier: string, now: number) {
+  const own = linesOf(lines, supplier).map((line) => {
+    const terms = line.supplierTerms === null ? null : (JSON.parse(line.supplierTerms) as SupplierTerms);
+    return { ...line, terms, price: terms?.unitPrice ?? line.unitPrice };
+  });
+  const parts = [...Map.groupBy(own, (line) => line.sku)].map(([sku, same]): PurchaseLine => {
+    const [first] = same;
+    const leadDays = first?.leadDays ?? null;
+    return {
+      sku,
+      quantity: same.reduce((sum, line) => sum + line.orderQuantity, 0),
+      unitPrice: first?.price ?? 0,
+      dueAt: leadDays === null ? (first?.availableOn ?? "") : isoDateAfter(now, leadDays),
+    };
+  });
+  const freight = own.reduce((sum, line) => sum + (line.terms?.freight ?? line.freight), 0);
+  return { parts, freight, total: totalOf(parts) + freight, currency: own[0]?.terms?.currency ?? order.currency };
+}
+
+/** What is ordered of one supplier, and at which prices: the goods, in its own currency. */
 export function termsOf(order: OrderRow, lines: readonly OrderLineRow[], supplier: string): OrderedTerms {
+  const { parts, currency } = purchaseOf(order, lines, supplier, 0);
   return {
-    currency: order.currency,
-    lines: linesOf(lines, supplier).map((line) => ({
-      sku: line.sku,
-      quantity: line.orderQuantity,
-      unitPrice: line.unitPrice,
-    })),
+    currency,
+    lines: parts.map(({ sku, quantity, unitPrice }) => ({ sku, quantity, unitPrice })),
   };
 }
 
@@ -50,7 +77,7 @@ export function createPurchaseOrder(
 ): { writes: GuardedWrite[]; events: AnyEventDraft[] } {
   const at = isoNow(deps);
   const id = deps.newId("purchaseOrder");
-  const own = linesOf(lines, placed.supplier);
+  const { parts, ...money } = purchaseOf(order, lines, placed.supplier, deps.clock.now());
   return {
     writes: insertPurchaseOrder({
       id,
@@ -58,16 +85,9 @@ export function createPurchaseOrder(
       supplier: placed.supplier,
       key: placed.key,
       reference: placed.order.reference,
-      total: totalOf(termsOf(order, lines, placed.supplier).lines),
-      currency: order.currency,
+      ...money,
       at,
-      lines: own.map((line, index) => ({
-        line: index + 1,
-        sku: line.sku,
-        quantity: line.orderQuantity,
-        unitPrice: line.unitPrice,
-        dueAt: line.availableOn,
-      })),
+      lines: parts.map((part, index) => ({ line: index + 1, ...part })),
     }),
     events: [
       {

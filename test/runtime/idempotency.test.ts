@@ -116,7 +116,7 @@ describe("the same sent again under the same key", () => {
     expect([again, askedAgain, sentAgain].map(essence)).toEqual([ordered, asked, sent].map(essence));
     expect((await keyedPost("warehouse-02", "/api/commands", "moved-2", command)).status).toBe(403);
     await place("warehouse-02");
-    const anew = { ...gone, order_number: "gone-2" };
+    const anew = { ...gone, order_number: "gone-2", lines: [{ sku: "GONE-1", quantity: 100 }] };
     expect((await keyedPost(MANAGER, "/api/orders", "gone-2", anew)).status).toBe(422);
     expect((await keyedPost("tech-north", "/api/requests", "moved-2", request("moved-2", "truck-002"))).status).toBe(
       403,

@@ -125,7 +125,8 @@ export function listOrdered(db: Database, input: RuleInput): Promise<OrderedRequ
       (SELECT COUNT(DISTINCT s.approver) FROM approval_steps s WHERE s.request_id = r.id AND s.state = 'approved') AS approved,
       (SELECT json_group_array(json_object('line', l.request_line, 'sku', l.sku, 'quantity', l.quantity,
           'source', l.source, 'location', l.location, 'supplier', l.supplier, 'orderQuantity', l.order_quantity,
-          'unitPrice', l.unit_price)) FROM order_lines l WHERE l.order_id = r.order_id) AS lines
+          'unitPrice', l.unit_price, 'freight', l.freight, 'terms', json(l.supplier_terms)))
+        FROM order_lines l WHERE l.order_id = r.order_id) AS lines
     FROM requests r JOIN orders o ON o.id = r.order_id
     WHERE ${sql.raw(inRange("r.id"))} AND r.updated_at >= ${input.recent}`);
 }

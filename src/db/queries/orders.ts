@@ -33,10 +33,11 @@ export function insertOrder(order: NewOrder): GuardedWrite[] {
     },
     {
       statement: sql`INSERT INTO order_lines(order_id, line, request_line, sku, quantity, source, location, supplier,
-          order_quantity, unit_price, available_on, reason)
+          order_quantity, unit_price, available_on, reason, needed_by, lead_days, freight, supplier_terms)
         SELECT ${order.id}, value ->> 'line', value ->> 'requestLine', value ->> 'sku', value ->> 'quantity',
           value ->> 'source', value ->> 'location', value ->> 'supplier', value ->> 'orderQuantity',
-          value ->> 'unitPrice', value ->> 'availableOn', value ->> 'reason'
+          value ->> 'unitPrice', value ->> 'availableOn', value ->> 'reason', value ->> 'neededBy', value ->> 'leadDays',
+          value ->> 'freight', value ->> 'supplierTerms'
         FROM json_each(${JSON.stringify(order.lines)})`,
       expect: { rows: order.lines.length, otherwise: "CONFLICT" },
     },
@@ -159,7 +160,9 @@ export function insertPurchaseOrder(po: {
   supplier: string;
   key: string;
   reference: string;
+  /** Goods and freight, in the supplier's currency. */
   total: number;
+  freight: number;
   currency: string;
   at: string;
   lines: readonly { line: number; sku: string; quantity: number; unitPrice: number; dueAt: string }[];
@@ -167,9 +170,9 @@ export function insertPurchaseOrder(po: {
   return [
     {
       statement: sql`INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, supplier_reference, status, total,
-          currency, created_at, updated_at)
-        VALUES (${po.id}, ${po.orderId}, ${po.supplier}, ${po.key}, ${po.reference}, 'placed', ${po.total}, ${po.currency},
-          ${po.at}, ${po.at})`,
+          freight, currency, created_at, updated_at)
+        VALUES (${po.id}, ${po.orderId}, ${po.supplier}, ${po.key}, ${po.reference}, 'placed', ${po.total}, ${po.freight},
+          ${po.currency}, ${po.at}, ${po.at})`,
       expect: { rows: 1, otherwise: "DUPLICATE" },
     },
     {

@@ -40,8 +40,9 @@ export interface NewRequestLine {
 
 export function insertRequestLines(requestId: string, lines: readonly NewRequestLine[]): GuardedWrite {
   return {
-    statement: sql`INSERT INTO request_lines(request_id, line, sku, text, quantity, unit)
-      SELECT ${requestId}, value ->> 'line', value ->> 'sku', value ->> 'text', value ->> 'quantity', value ->> 'unit'
+    statement: sql`INSERT INTO request_lines(request_id, line, sku, text, quantity, unit, needed_by)
+      SELECT ${requestId}, value ->> 'line', value ->> 'sku', value ->> 'text', value ->> 'quantity', value ->> 'unit',
+        value ->> 'neededBy'
       FROM json_each(${JSON.stringify(lines)})`,
     expect: { rows: lines.length, otherwise: "CONFLICT" },
   };

@@ -1,7 +1,8 @@
 /** What the agents decide from, read from the primary: candidates for lines, stock of a region, offers with their prices. */
 import { sql } from "drizzle-orm";
 import type { PartCandidate } from "../../domain/parts-resolution.ts";
-import type { SupplierOffer } from "../../domain/purchase-choice.ts";
+import type { ExchangeRate } from "../../domain/exchange.ts";
+import type { SupplierOffer } from "../../domain/purchase-quote.ts";
 import type { StockFact } from "../../domain/sourcing.ts";
 import type { Database } from "../database.ts";
 import { findParts, searchCandidates } from "./parts.ts";
@@ -24,13 +25,19 @@ interface OfferRow {
   readonly max_order_quantity: number | null;
   readonly lead_time_days: number;
   readonly currency: string;
+  readonly supplier_currency: string;
+  readonly freight_flat: number;
+  readonly freight_free_from: number | null;
+  readonly freight_per_line: number;
+  readonly arrivals: string;
   readonly breaks: string;
 }
 
 async function offerRows(db: Database, skus: readonly string[]): Promise<OfferRow[]> {
   return db.all<OfferRow>(sql`
     SELECT o.sku, o.supplier, s.active, s.preferred, s.credit_rating, s.url, o.unit, o.pack, o.moq, o.max_order_quantity,
-      o.lead_time_days, o.currency,
+      o.lead_time_days, o.currency, s.currency AS supplier_currency, s.freight_flat, s.freight_free_from,
+      s.freight_per_line, o.arrivals,
       (SELECT json_group_array(json_object('minQuantity', b.min_quantity, 'unitPrice', b.unit_price))
          FROM price_breaks b WHERE b.sku = o.sku AND b.supplier = o.supplier) AS breaks
     FROM supplier_parts o JOIN suppliers s ON s.id = o.supplier
@@ -51,9 +58,20 @@ export async function listOffers(db: Database, skus: readonly string[]): Promise
     moq: row.moq,
     maxOrderQuantity: row.max_order_quantity,
     leadTimeDays: row.lead_time_days,
+    arrivals: JSON.parse(row.arrivals) as number[],
     currency: row.currency,
+    supplierCurrency: row.supplier_currency,
+    freight: { flat: row.freight_flat, freeFrom: row.freight_free_from, perLine: row.freight_per_line },
     priceBreaks: JSON.parse(row.breaks) as { minQuantity: number; unitPrice: number }[],
   }));
+}
+
+/** The rates to this currency that hold on the day (`2026-11-23`): for each other currency the newest. */
+export async function listRates(db: Database, to: string, day: string): Promise<ExchangeRate[]> {
+  const rows = await db.all<{ from: string; billionths: number; asOf: string }>(sql`
+    SELECT from_currency AS "from", rate AS billionths, MAX(as_of) AS asOf FROM exchange_rates
+    WHERE to_currency = ${to} AND as_of <= ${day} GROUP BY from_currency ORDER BY from_currency`);
+  return rows.map((row) => ({ ...row, to }));
 }
 
 /** What is available of these parts in the warehouses of a region, from the primary and never from the cache. */

@@ -61,7 +61,22 @@ export const suppliers = sqliteTable("suppliers", {
     .default("simulated-supplier"),
   /** Of an entry of SUPPLIER_SECRETS. */
   secretName: text("secret_name"),
+  currency: text("currency").notNull().default("USD"),
+  freightFlat: integer("freight_flat").notNull().default(0),
+  freightFreeFrom: integer("freight_free_from"),
+  freightPerLine: integer("freight_per_line").notNull().default(0),
 });
+
+export const exchangeRates = sqliteTable(
+  "exchange_rates",
+  {
+    fromCurrency: text("from_currency").notNull(),
+    toCurrency: text("to_currency").notNull(),
+    asOf: text("as_of").notNull(),
+    rate: integer("rate").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.fromCurrency, t.toCurrency, t.asOf] })],
+);
 
 export const supplierParts = sqliteTable(
   "supplier_parts",
@@ -74,6 +89,7 @@ export const supplierParts = sqliteTable(
     maxOrderQuantity: integer("max_order_quantity"),
     leadTimeDays: integer("lead_time_days").notNull(),
     currency: text("currency").notNull().default("USD"),
+    arrivals: text("arrivals").notNull().default("[]"),
   },
   (t) => [primaryKey({ columns: [t.sku, t.supplier] })],
 );

@@ -39,6 +39,10 @@ export const orderLines = sqliteTable(
     unitPrice: integer("unit_price").notNull(),
     availableOn: text("available_on").notNull(),
     reason: text("reason").notNull(),
+    neededBy: text("needed_by"),
+    leadDays: integer("lead_days"),
+    freight: integer("freight").notNull().default(0),
+    supplierTerms: text("supplier_terms"),
   },
   (t) => [primaryKey({ columns: [t.orderId, t.line] })],
 );
@@ -56,6 +60,8 @@ export const purchaseOrders = sqliteTable("purchase_orders", {
   updatedAt: text("updated_at").notNull(),
   incomingAt: text("incoming_at"),
   version: integer("version").notNull().default(1),
+  freight: integer("freight").notNull().default(0),
+  closedShort: text("closed_short"),
 });
 
 export const purchaseOrderLines = sqliteTable(
@@ -69,6 +75,8 @@ export const purchaseOrderLines = sqliteTable(
     dueAt: text("due_at"),
     received: integer("received").notNull().default(0),
     rejected: integer("rejected").notNull().default(0),
+    closed: integer("closed").notNull().default(0),
+    firstDueAt: text("first_due_at"),
   },
   (t) => [primaryKey({ columns: [t.purchaseOrderId, t.line] })],
 );

@@ -43,6 +43,7 @@ export const requestLines = sqliteTable(
     text: text("text"),
     quantity: integer("quantity"),
     unit: text("unit"),
+    neededBy: text("needed_by"),
   },
   (t) => [primaryKey({ columns: [t.requestId, t.line] })],
 );

@@ -76,7 +76,10 @@ const offer: SupplierOffer = {
   moq: 10,
   maxOrderQuantity: null,
   leadTimeDays: 4,
+  arrivals: [],
   currency: "USD",
+  supplierCurrency: "USD",
+  freight: { flat: 0, freeFrom: null, perLine: 0 },
   priceBreaks: [{ minQuantity: 1, unitPrice: 900 }],
 };
 
@@ -239,7 +242,12 @@ async function priced(note: string | null, lines: RequestLine[] = [{ line: 1, sk
     rulesEngine,
   );
   const stock = [{ sku: "FILT-017", location: "wh-1", region: "north", available: 5 }];
-  const { section: sources } = matchSuppliers(withTrusted(context, { resolved }), { now: NOW, stock, offers: [offer] });
+  const { section: sources } = matchSuppliers(withTrusted(context, { resolved }), {
+    now: NOW,
+    stock,
+    offers: [offer],
+    rates: [],
+  });
   return withTrusted(context, { resolved, sources });
 }
 
@@ -275,12 +283,13 @@ describe("SupplierMatcher and OrderGenerator", () => {
 
   it("name the rule that decided each line", async ({ expect }) => {
     const context = await priced(null);
-    const { trace } = matchSuppliers(context, { now: NOW, stock: [], offers: [] });
+    const { trace } = matchSuppliers(context, { now: NOW, stock: [], offers: [], rates: [] });
     expect(trace.ruleHits).toEqual([{ rule: "no-source", reason: "Can't be supplied: line 1." }]);
     const both = matchSuppliers(context, {
       now: NOW,
       stock: [{ sku: "FILT-017", location: "wh-1", region: "north", available: 5 }],
       offers: [offer],
+      rates: [],
     });
     expect(both.trace.ruleHits.map((hit) => hit.rule)).toEqual(["own-stock-first", "lowest-landed-cost"]);
   });

@@ -69,15 +69,32 @@ describe("a line with a SKU", () => {
     });
   });
 
-  it("is unresolved when the successor is missing, is a circle, or is discontinued itself", ({ expect }) => {
+  it("is unresolved when the successor is missing or is a circle, and of a discontinued one only stock is left", ({
+    expect,
+  }) => {
     expect(chosen(bySku("FILT-001"), [oldFilter])).toBe("discontinued");
     expect(chosen(bySku("FILT-001"), [oldFilter, { ...newFilter, supersededBy: "FILT-001" }])).toBe("discontinued");
     const { line } = resolveLine(bySku("FILT-001"), [oldFilter, { ...newFilter, discontinued: true }]);
     expect(line).toMatchObject({
-      kind: "discontinued",
-      reason: expect.stringContaining("FILT-002, which is discontinued") as string,
+      sku: "FILT-002",
+      discontinued: true,
+      reason: expect.stringContaining("FILT-002 is discontinued and has no successor: only what is in stock") as string,
     });
-    expect(chosen(bySku("A-1"), [part("A-1", "Gone", { discontinued: true })])).toBe("discontinued");
+    const gone = resolveLine(bySku("A-1"), [part("A-1", "Gone", { discontinued: true })]);
+    expect(gone).toMatchObject({ ok: true, line: { sku: "A-1", discontinued: true } });
+  });
+
+  it("names the circle in which the catalogue's replacements go", ({ expect }) => {
+    const parts = ["A-1", "A-2", "A-3"].map((sku, at, all) =>
+      part(sku, sku, { supersededBy: all[(at + 1) % 3] ?? "" }),
+    );
+    expect(resolveLine(bySku("A-2"), parts)).toMatchObject({
+      ok: false,
+      line: {
+        kind: "discontinued",
+        reason: "The catalogue's replacements go round in a circle: A-2 → A-3 → A-1 → A-2.",
+      },
+    });
   });
 });
 
@@ -114,9 +131,8 @@ describe("a line in free text", () => {
   it("prefers the same words to a longer name, and a live part to a discontinued namesake", ({ expect }) => {
     expect(chosen(byText("fuse"), [part("F-1", "Fuse"), part("F-2", "Fuse box")])).toBe("F-1");
     expect(chosen(byText("fuse"), [part("F-1", "Fuse", { discontinued: true }), part("F-2", "Fuse")])).toBe("F-2");
-    expect(chosen(byText("fuse"), [part("F-1", "Fuse", { discontinued: true }), part("F-2", "Fuse box")])).toBe(
-      "discontinued",
-    );
+    const exact = resolveLine(byText("fuse"), [part("F-1", "Fuse", { discontinued: true }), part("F-2", "Fuse box")]);
+    expect(exact).toMatchObject({ ok: true, line: { sku: "F-1", discontinued: true } });
   });
 
   it("gives the same answer whatever the order of the candidates, and only ever one of them", ({ expect }) => {
