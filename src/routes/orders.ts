@@ -45,8 +45,10 @@ const details = summary.extend({
       supplier: z.string().nullable(),
       order_quantity: z.int(),
       unit_price: moneySchema,
-      amount: moneySchema.openapi({ description: "Goods and the freight that is booked on the line" }),
-      freight: moneySchema.openapi({ description: "Of all that is bought from the supplier, on its first line" }),
+      /** Goods and the freight that is booked on the line. */
+      amount: moneySchema,
+      /** Of all that is bought from the supplier, on its first line. */
+      freight: moneySchema,
       available_on: z.string(),
       needed_by: z.string().nullable(),
       late: z.boolean(),

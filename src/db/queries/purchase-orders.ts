@@ -1,5 +1,6 @@
 /** Purchase orders as a warehouse sees them: what a receipt writes of them, and the reads of the API. */
 import { and, asc, desc, eq, sql, type SQL } from "drizzle-orm";
+import { LEAD_TIME_RECEIPTS } from "../../domain/lead-time.ts";
 import type { Database } from "../database.ts";
 import { orders, purchaseOrderLines, purchaseOrders } from "../schema/orders.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
@@ -29,6 +30,20 @@ export function settlePurchaseOrderLines(
             FROM json_each(${JSON.stringify(parts)})) AS p
       WHERE purchase_order_lines.purchase_order_id = ${purchaseOrderId} AND purchase_order_lines.line = p.line`,
     expect: { rows: parts.length, otherwise: "CONFLICT" },
+  };
+}
+
+/**
+ * Keeps with the supplier's offer how many days these parts took from placed to received, the latest ones only. Where the
+ * offer is gone there is nothing to measure for.
+ */
+export function noteArrivals(po: PurchaseOrderRow, skus: readonly string[], at: string): GuardedWrite {
+  const days = sql`CAST(julianday(date(${at})) - julianday(date(${po.createdAt})) AS INTEGER)`;
+  return {
+    statement: sql`UPDATE supplier_parts SET arrivals = json_insert(CASE
+        WHEN json_array_length(arrivals) >= ${LEAD_TIME_RECEIPTS} THEN json_remove(arrivals, '$[0]') ELSE arrivals END,
+        '$[#]', ${days})
+      WHERE supplier = ${po.supplier} AND sku IN (SELECT value FROM json_each(${JSON.stringify(skus)}))`,
   };
 }
 

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { MAX_COMMAND_LINES } from "../../config.ts";
 import {
   findPurchaseOrder,
+  noteArrivals,
   purchaseOrderAnswer,
   settlePurchaseOrder,
   settlePurchaseOrderLines,
@@ -100,8 +101,14 @@ export const receivePurchaseOrder = commandKind({
       at: context.at,
     });
     const lines = came.map(({ line, sku, received, rejected }) => ({ line, sku, received, rejected }));
+    const arrived = came.filter((line) => line.received > 0).map((line) => line.sku);
     const work = {
-      writes: [settlePurchaseOrder(po, status, context.at), settlePurchaseOrderLines(po.id, lines), ...shared.writes],
+      writes: [
+        settlePurchaseOrder(po, status, context.at),
+        settlePurchaseOrderLines(po.id, lines),
+        noteArrivals(po, arrived, context.at),
+        ...shared.writes,
+      ],
       audit: [
         {
           actor: context.actor,

@@ -13,7 +13,7 @@ import { LEVELS } from "../../../src/domain/approval-level.ts";
 import type { Principal } from "../../../src/domain/identity.ts";
 import type { PartCandidate } from "../../../src/domain/parts-resolution.ts";
 import type { ApprovalPerson } from "../../../src/domain/policy.ts";
-import type { SupplierOffer } from "../../../src/domain/purchase-choice.ts";
+import type { SupplierOffer } from "../../../src/domain/purchase-quote.ts";
 import {
   newRequestContext,
   requestContextSchema,
