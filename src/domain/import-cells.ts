@@ -47,6 +47,11 @@ export const id = cell((text) => {
   return wrong("must consist of letters, digits, '.', '_' and '-', and begin with a letter or digit");
 });
 
+const MAX_ADDRESS_LENGTH = 2_000;
+
+/** An address; whether it may be called is for the deployment to say. */
+export const webAddress = cell((text) => readText(text, MAX_ADDRESS_LENGTH));
+
 const MONEY = /^(\d{0,10})(?:\.(\d{1,4}))?$/;
 
 /** US dollars with up to four decimals → cents, rounded half up (`45.5850` → 4559). Zero is a price. */

@@ -18,6 +18,7 @@ import {
   optionalOrderQuantity,
   orderQuantity,
   quantity,
+  webAddress,
   whole,
 } from "./import-cells.ts";
 
@@ -26,6 +27,7 @@ export const IMPORT_KINDS = [
   "warehouses",
   "parts",
   "suppliers",
+  "supplier_addresses",
   "supplier_parts",
   "stock",
   "purchase_orders",
@@ -56,6 +58,17 @@ const rowSchemas = {
     preferred: flag,
     active: flag,
   }),
+  supplier_addresses: z
+    .object({
+      supplier_id: id,
+      adapter: oneOf(["http-supplier", "simulated-supplier"]),
+      url: webAddress,
+      secret_name: optionalCode,
+    })
+    .refine((row) => row.adapter === "simulated-supplier" || row.secret_name !== null, {
+      path: ["secret_name"],
+      error: "must name an entry of SUPPLIER_SECRETS: what isn't signed isn't sent",
+    }),
   supplier_parts: z
     .object({
       supplier_id: id,
@@ -115,6 +128,7 @@ export const IMPORT_FORMATS: { readonly [K in ImportKind]: RowFormat<K> } = {
   warehouses: format("warehouses", "warehouse_id"),
   parts: format("parts", "sku"),
   suppliers: format("suppliers", "supplier_id"),
+  supplier_addresses: format("supplier_addresses", "supplier_id"),
   supplier_parts: format("supplier_parts", "supplier_id", "sku"),
   stock: format("stock", "sku", "warehouse_id", "bin"),
   purchase_orders: format("purchase_orders", "purchase_order_id"),

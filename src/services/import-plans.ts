@@ -25,8 +25,9 @@ import {
   type ReadRow,
   type RowProblems,
 } from "../domain/import-file.ts";
-import type { ImportKind } from "../domain/import-rows.ts";
+import type { ImportKind, ImportRow } from "../domain/import-rows.ts";
 import { shown } from "../domain/request-line.ts";
+import { wrongSupplierAdapter, wrongSupplierUrl } from "../domain/supplier-access.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 import { announceParts, announceStock, announceViews, NO_ANNOUNCEMENTS, type Announcements } from "./import-events.ts";
 import { recordOf } from "./import-records.ts";
@@ -72,6 +73,7 @@ async function planTableRows<K extends Exclude<ImportKind, "stock">>(
   const problems = mergeProblems(
     await unknownReferences(deps, rows, chunks, target.references),
     lineProblems(rows, trucks, "warehouse_id", (value) => `${value} is a truck`),
+    ...(kind === "supplier_addresses" ? wrongAddresses(deps, rows) : []),
   );
   if (problems.total > 0) return { problems, ...NOTHING };
   const { created, updated, writes } = await planUpserts(db, target, chunks);
@@ -161,6 +163,19 @@ function lineProblems(
       return { line: at, column, value, detail: detail(value) };
     });
   return collected(problems);
+}
+
+/** Of a file of suppliers' addresses: what this deployment would never call isn't kept either. */
+function wrongAddresses({ environment }: PlanDeps, rows: readonly ReadRow<ImportKind>[]): RowProblems[] {
+  const problems = rows.flatMap(({ at, row }) => {
+    const { adapter, url } = row as ImportRow<"supplier_addresses">;
+    const wrong = { adapter: wrongSupplierAdapter(adapter, environment), url: wrongSupplierUrl(url, environment) };
+    return (["adapter", "url"] as const).flatMap((column): InputProblem[] => {
+      const detail = wrong[column];
+      return detail === null ? [] : [{ line: at, column, value: shown({ adapter, url }[column]), detail }];
+    });
+  });
+  return [collected(problems)];
 }
 
 function tooManyChanges(count: number, what: string): Refusal | undefined {

@@ -36,6 +36,13 @@ const MAPPINGS: {
     // Only the stand-in supplier answers there; a real address is entered by a person.
     url: environment === "development" ? `https://suppliers.waybill.example/${row.supplier_id}` : null,
   }),
+  supplier_addresses: (row) => ({
+    id: row.supplier_id,
+    name: row.supplier_id, // never written: the row is there
+    adapter: row.adapter,
+    url: row.url,
+    secret_name: row.secret_name,
+  }),
   supplier_parts: (row) => ({
     sku: row.sku,
     supplier: row.supplier_id,

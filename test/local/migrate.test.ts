@@ -171,3 +171,27 @@ it("a database with transfers, purchase orders and low stock goes on with them a
     db.prepare("INSERT INTO transfer_lines(transfer_id, sku, bin, quantity) VALUES ('none', 'A', 'B', 1)").run(),
   ).rejects.toThrow(/FOREIGN KEY/);
 });
+
+it("suppliers of before adapters are simulated where the stand-in answers, else real and without a secret yet", async ({
+  expect,
+}) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({});
+  const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
+  for (const name of all.filter((one) => one < "0009")) cpSync(join("migrations", name), join(folder, name));
+  await applyMigrations(db, folder);
+  const rows = `INSERT INTO suppliers(id, name, url) VALUES ('acme', 'Acme', 'https://suppliers.waybill.example/acme'),
+    ('real', 'Real', 'https://orders.real.example'), ('none', 'None', NULL)`;
+  await db.prepare(rows).run();
+  expect(await applyMigrations(db)).toContain("0009_supplier_access.sql");
+
+  const { results } = await db.prepare("SELECT id, url, adapter, secret_name FROM suppliers ORDER BY id").all();
+  expect(results).toEqual([
+    { id: "acme", url: "https://suppliers.waybill.example/acme", adapter: "simulated-supplier", secret_name: null },
+    { id: "none", url: null, adapter: "simulated-supplier", secret_name: null },
+    { id: "real", url: "https://orders.real.example", adapter: "http-supplier", secret_name: null },
+  ]);
+  await expect(db.prepare("INSERT INTO suppliers(id, name, adapter) VALUES ('x', 'X', 'ftp')").run()).rejects.toThrow(
+    "CHECK constraint failed",
+  );
+});

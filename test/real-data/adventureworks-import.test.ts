@@ -2,14 +2,14 @@
 import { applyD1Migrations } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, it } from "vitest";
-import { IMPORT_KINDS, type ImportKind } from "../../src/domain/import-rows.ts";
+import { SAMPLE_KINDS, type SampleKind } from "../support/adventureworks-world.ts";
 import { importCsv, rowsOf, stockDifferences } from "../support/importing.ts";
 
-const files = env.TEST_DATA as Readonly<Record<ImportKind, string>> | null;
+const files = env.TEST_DATA as Readonly<Record<SampleKind, string>> | null;
 if (!files)
   console.log("real-data: skipped, no adventureworks folder (set WAYBILL_TEST_DATA to the folder that holds it)");
 
-const COUNTS: Readonly<Record<ImportKind, number>> = {
+const COUNTS: Readonly<Record<SampleKind, number>> = {
   regions: 10,
   warehouses: 14,
   parts: 504,
@@ -21,7 +21,7 @@ const COUNTS: Readonly<Record<ImportKind, number>> = {
 };
 
 /** Not the code under test: splits the file by hand, cell by cell. */
-function cellsOf(kind: ImportKind): Record<string, string>[] {
+function cellsOf(kind: SampleKind): Record<string, string>[] {
   const [header = "", ...lines] = (files?.[kind] ?? "").trimEnd().split("\n");
   return lines.map((line) => {
     const cells = [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, bare]) =>
@@ -44,7 +44,7 @@ const first = async (query: string) => (await rowsOf<Record<string, number>>(que
 describe.skipIf(!files)("the AdventureWorks sample", () => {
   beforeAll(async () => {
     await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
-    for (const kind of IMPORT_KINDS) {
+    for (const kind of SAMPLE_KINDS) {
       const imported = await importCsv(kind, files?.[kind] ?? "");
       if (!imported.ok)
         throw new Error(`${kind}: ${imported.reason} ${JSON.stringify(imported.problems?.slice(0, 3))}`);
@@ -57,7 +57,7 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
       results.map((row) => [row.scope.slice("import:".length), JSON.parse(row.result).created]),
     );
     expect(created).toEqual(COUNTS);
-    expect(Object.fromEntries(IMPORT_KINDS.map((kind) => [kind, cellsOf(kind).length]))).toEqual(COUNTS);
+    expect(Object.fromEntries(SAMPLE_KINDS.map((kind) => [kind, cellsOf(kind).length]))).toEqual(COUNTS);
   });
 
   it("tables hold the counts of the files", async ({ expect }) => {
@@ -183,7 +183,7 @@ describe.skipIf(!files)("the AdventureWorks sample", () => {
     const before = await first(
       "SELECT (SELECT COUNT(*) FROM outbox) AS events, (SELECT COUNT(*) FROM audit) AS audit, (SELECT COUNT(*) FROM stock_movements) AS moved",
     );
-    for (const kind of IMPORT_KINDS) {
+    for (const kind of SAMPLE_KINDS) {
       expect(await importCsv(kind, files?.[kind] ?? "")).toMatchObject({
         ok: true,
         replayed: true,

@@ -78,6 +78,10 @@ export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, Impor
     ],
     references: [],
   },
+  supplier_addresses: {
+    tables: [{ name: "suppliers", key: ["id"], set: ["adapter", "url", "secret_name"], once: ["name"] }],
+    references: [{ ...SUPPLIER, field: "id" }],
+  },
   supplier_parts: {
     tables: [
       {
