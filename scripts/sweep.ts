@@ -25,6 +25,8 @@ const PROOFS: readonly (readonly [project: string, file: string])[] = [
   ["faults", "test/faults/saga-alarms.test.ts"],
   ["faults", "test/faults/order-matrix.test.ts"],
   ["faults", "test/faults/cancel-race.test.ts"],
+  ["faults", "test/faults/breaker-model.test.ts"],
+  ["faults", "test/faults/open-circuit-storm.test.ts"],
   ["faults", "test/faults/without-kick.test.ts"],
   ["patterns", "test/patterns/02-publish-subscribe.test.ts"],
   ["patterns", "test/patterns/08-hub.test.ts"],

@@ -74,6 +74,7 @@ export const BREAKER_FAILURES = 5;
 export const BREAKER_WINDOW_MS = 60_000;
 export const BREAKER_HEALTH_CHECK_MS = 30_000;
 export const BREAKER_PROBE_LEASE_MS = 30_000; // longer than any call: the service itself has 20 s
+export const BREAKER_PROBE_WAIT_MS = 2_000; // until those come again who found a probe under way
 export const BREAKER_HINT_MS = 1_000;
 export const BREAKER_TIMEOUT_MS = 2_000;
 export const BREAKER_TELL_AGAIN_MS = 5_000; // news of a breaker that the database didn't take

@@ -34,6 +34,8 @@ export interface CircuitSettings {
   readonly healthCheckMs: number;
   /** Longer than any call takes: a second probe starts only when the first must be lost. */
   readonly probeLeaseMs: number;
+  /** What those are told to wait at most who come while a probe is under way: it takes far less than its lease. */
+  readonly probeWaitMs: number;
 }
 
 /** Plain JSON: it travels to the caller and back. */
@@ -73,7 +75,9 @@ export function requestPermit(
   }
   const leaseMs = state.probe ? state.probe.leaseUntil - now : 0;
   // A lease that seems longer than leases are was given before the clock went back: it is over, or it might never be.
-  if (leaseMs > 0 && leaseMs <= settings.probeLeaseMs) return { state, answer: { ok: false, retryAfterMs: leaseMs } };
+  if (leaseMs > 0 && leaseMs <= settings.probeLeaseMs) {
+    return { state, answer: { ok: false, retryAfterMs: Math.min(leaseMs, settings.probeWaitMs) } };
+  }
   const generation = state.generation + 1;
   return {
     state: { kind: "half_open", generation, probe: { leaseUntil: now + settings.probeLeaseMs } },

@@ -2,7 +2,13 @@
  * Circuit breakers for operations: the list, one of them, opening and resetting by hand, and the telling of what happened.
  * A breaker's object decides; the list is what each wrote last. A transition is told once, however often it is tried.
  */
-import { BREAKER_FAILURES, BREAKER_HEALTH_CHECK_MS, BREAKER_PROBE_LEASE_MS, BREAKER_WINDOW_MS } from "../config.ts";
+import {
+  BREAKER_FAILURES,
+  BREAKER_HEALTH_CHECK_MS,
+  BREAKER_PROBE_LEASE_MS,
+  BREAKER_PROBE_WAIT_MS,
+  BREAKER_WINDOW_MS,
+} from "../config.ts";
 import { listBreakers, markAnnounced, showCircuit, type ListedBreaker } from "../db/queries/breakers.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";
@@ -17,6 +23,7 @@ export const CIRCUIT_SETTINGS: CircuitSettings = {
   windowMs: BREAKER_WINDOW_MS,
   healthCheckMs: BREAKER_HEALTH_CHECK_MS,
   probeLeaseMs: BREAKER_PROBE_LEASE_MS,
+  probeWaitMs: BREAKER_PROBE_WAIT_MS,
 };
 
 /** Dependencies that there is one of; suppliers and webhooks are rows. */

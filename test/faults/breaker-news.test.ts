@@ -34,7 +34,7 @@ describe("a transition whose batch", () => {
   it.for<[string, FaultKind]>([
     ["is lost", "before"],
     ["is committed, but its reply is lost", "after"],
-  ])("%s is told once, by the alarm", async ([name, kind], { expect }) => {
+  ])("2.5-20 %s is told once, by the alarm", async ([name, kind], { expect }) => {
     const dependency = `webhook:${kind}`;
     await almostOpen(dependency);
     const d1 = faultyD1({ marker: dependency, kind, times: 1 });

@@ -128,7 +128,7 @@ describe("an upload to the archive", () => {
     expect(puts).toBe(3);
   });
 
-  it("is given up after five attempts, told once; the open circuit then spares the next one until the archive is well", async ({
+  it("2.5-R6 is given up after five attempts, told once; the open circuit then spares the next one until the archive is well", async ({
     expect,
   }) => {
     archive = "down";

@@ -2,7 +2,7 @@
 import { applyD1Migrations, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeAll, describe, it, vi, type ExpectStatic } from "vitest";
-import { BREAKER_HEALTH_CHECK_MS } from "../../src/config.ts";
+import { BREAKER_HEALTH_CHECK_MS, BREAKER_HINT_MS, SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
 import { AppError } from "../../src/domain/errors.ts";
 import { archiveStore } from "../../src/integrations/archive.ts";
 import {
@@ -15,8 +15,12 @@ import {
   runBreakerAlarm,
   works,
 } from "../support/breaker-world.ts";
+import { bend } from "../support/bend.ts";
+import { aroundDatabase } from "../support/bindings.ts";
 import { until } from "../support/harness.ts";
-import { throughBreaker, type Breaker } from "../../src/integrations/breaker.ts";
+import { stoppedClock } from "../support/stopped-clock.ts";
+import { moveClock, testClock, wrapBindings } from "../support/world.ts";
+import { breakerFor, throughBreaker, type Breaker } from "../../src/integrations/breaker.ts";
 
 async function expectRefused(expect: ExpectStatic, breaker: Breaker): Promise<void> {
   const call = vi.fn(works);
@@ -34,10 +38,15 @@ function answerHealthWith(answer: () => Promise<Response>) {
 }
 
 beforeAll(() => applyD1Migrations(env.DB, env.TEST_MIGRATIONS));
-afterEach(() => vi.restoreAllMocks());
+afterEach(() => {
+  wrapBindings({});
+  vi.restoreAllMocks();
+});
 
 describe("opening", () => {
-  it("opens at the fifth failure and then refuses at once, with the seconds to wait", async ({ expect }) => {
+  it("2.5-02, 2.5-05, 2.5-06 opens at the fifth failure and then refuses at once, with the seconds to wait", async ({
+    expect,
+  }) => {
     const breaker = clientOf("archive:opens");
     await fail(breaker, 4);
     expect(await breaker.status()).toMatchObject({ state: "closed", failures: 4, retryAfterMs: 0 });
@@ -57,7 +66,7 @@ describe("opening", () => {
     await expectRefused(expect, other);
   });
 
-  it("never opens by 4xx answers", async ({ expect }) => {
+  it("2.5-23 never opens by 4xx answers", async ({ expect }) => {
     const breaker = clientOf("archive:refuses");
     const refused = () => Promise.reject(new AppError("SUPPLIER_REFUSED", "422"));
     for (let n = 0; n < 10; n += 1) await throughBreaker(breaker, refused).catch(() => undefined);
@@ -83,6 +92,33 @@ async function allowed(breaker: Breaker) {
   return answer;
 }
 
+describe("a closed circuit", () => {
+  it("costs no hop: of 100 calls in a second one asks the object, and one more in the next", async ({ expect }) => {
+    let hops = 0;
+    const counted = bend(env.BREAKER, {
+      get: (id: DurableObjectId) => {
+        const stub = env.BREAKER.get(id);
+        return {
+          fetch: (request: Request) => {
+            hops++;
+            return stub.fetch(request);
+          },
+        };
+      },
+    });
+    const clock = stoppedClock();
+    const breaker = breakerFor(counted, "archive:hops", { clock, log: vi.fn(), hints: new Map() });
+    const calls = async (times: number) => {
+      for (let n = 0; n < times; n++) await throughBreaker(breaker, works);
+    };
+    await calls(100);
+    expect(hops).toBe(1);
+    clock.move(BREAKER_HINT_MS);
+    await calls(100);
+    expect(hops).toBe(2);
+  });
+});
+
 describe("eviction", () => {
   it("keeps the failures so far", async ({ expect }) => {
     const breaker = clientOf("archive:evicted-early");
@@ -92,7 +128,7 @@ describe("eviction", () => {
     await expectRefused(expect, breaker);
   });
 
-  it("keeps an open circuit open, its alarm set, and old permits without effect", async ({ expect }) => {
+  it("2.5-16, 2.5-18 keeps an open circuit open, its alarm set, and old permits without effect", async ({ expect }) => {
     const breaker = clientOf("archive:evicted");
     const { permit: old } = await allowed(breaker);
     await fail(breaker, 5);
@@ -104,7 +140,9 @@ describe("eviction", () => {
 });
 
 describe("the health check", () => {
-  it("of a healthy dependency lets one probe through, whose success closes the circuit", async ({ expect }) => {
+  it("2.5-07, 2.5-09 of a healthy dependency lets one probe through, whose success closes the circuit", async ({
+    expect,
+  }) => {
     const breaker = clientOf("archive:heals");
     await fail(breaker, 5);
     await evictDurableObject(breakerStub("archive:heals")); // the alarm must load its state and its dependency's name
@@ -115,20 +153,22 @@ describe("the health check", () => {
     expect(await breaker.status()).toEqual({ state: "closed", forced: false, failures: 0, retryAfterMs: 0 });
   });
 
-  it("scenario 28: lets one probe through in all, for 20 isolates at the same instant", async ({ expect }) => {
+  it("2.5-08, 2.5-22, scenario 28: lets one probe through in all, for 20 isolates at the same instant", async ({
+    expect,
+  }) => {
     await fail(clientOf("archive:one-probe"), 5);
     await runBreakerAlarm("archive:one-probe");
     const answers = await Promise.all(Array.from({ length: 20 }, () => clientOf("archive:one-probe").permit()));
     expect(answers.filter((answer) => answer.ok)).toMatchObject([{ permit: { kind: "probe" } }]);
   });
 
-  it("goes on every 30 s after a probe that failed", async ({ expect }) => {
+  it("2.5-10 goes on every 30 s after a probe that failed", async ({ expect }) => {
     const breaker = clientOf("archive:relapses");
     await fail(breaker, 5);
     await runBreakerAlarm("archive:relapses");
     await fail(breaker, 1);
     await expectRefused(expect, breaker);
-    expect(await breakerAlarmAt("archive:relapses")).toBeGreaterThan(Date.now() + BREAKER_HEALTH_CHECK_MS / 2);
+    expect(await breakerAlarmAt("archive:relapses")).toBeGreaterThan(testClock.now() + BREAKER_HEALTH_CHECK_MS / 2);
   });
 
   it("asks a supplier at {url}/health, once, under any name", async ({ expect }) => {
@@ -155,6 +195,25 @@ describe("the health check", () => {
     await expectRefused(expect, breaker);
   });
 
+  it("goes on though the database, where a supplier's address is, is away for ten checks: none is given up", async ({
+    expect,
+  }) => {
+    const dependency = await addSupplier("behind-the-database", "https://well.example");
+    answerHealthWith(async () => Response.json({ status: "ok" }));
+    await fail(clientOf(dependency), 5);
+    wrapBindings({ DB: (real) => aroundDatabase(real, () => Promise.reject(new Error("the database is away"))) });
+    for (let check = 0; check < 10; check++) {
+      moveClock(SUPPLIER_TIMEOUT_MS); // a check's time-out keeps the object from being evicted
+      await evictDurableObject(breakerStub(dependency));
+      expect(await runBreakerAlarm(dependency)).toBe(true);
+      expect(await clientOf(dependency).status()).toMatchObject({ state: "open" });
+    }
+    wrapBindings({});
+    moveClock(SUPPLIER_TIMEOUT_MS);
+    expect(await runBreakerAlarm(dependency)).toBe(true);
+    expect(await clientOf(dependency).status()).toMatchObject({ state: "half_open" });
+  });
+
   it("finds a supplier without an address unhealthy", async ({ expect }) => {
     const dependency = await addSupplier("by-telephone", null);
     await fail(clientOf(dependency), 5);
@@ -178,7 +237,7 @@ describe("the health check", () => {
 });
 
 describe("by hand", () => {
-  it("opens until it is reset: no health check undoes it", async ({ expect }) => {
+  it("2.5-14 opens until it is reset: no health check undoes it", async ({ expect }) => {
     const breaker = clientOf("archive:held");
     await fail(breaker, 5);
     await breaker.openByHand(hand());
@@ -190,7 +249,7 @@ describe("by hand", () => {
     expect(await throughBreaker(breaker, works)).toBe("done");
   });
 
-  it("closes an open circuit at once, and its health checks end", async ({ expect }) => {
+  it("2.5-15 closes an open circuit at once, and its health checks end", async ({ expect }) => {
     const breaker = clientOf("archive:reset");
     await fail(breaker, 5);
     await breaker.closeByHand(hand());
@@ -199,7 +258,7 @@ describe("by hand", () => {
   });
 });
 
-it("the transitions of an outage are told once each", async ({ expect }) => {
+it("2.5-20 the transitions of an outage are told once each", async ({ expect }) => {
   const told: string[] = [];
   const collect = (line: string) => void told.push((JSON.parse(line) as { event: string }).event);
   vi.spyOn(console, "warn").mockImplementation(collect);

@@ -11,6 +11,8 @@ type WrapState = (real: DurableObjectState) => DurableObjectState;
 
 interface World {
   offsetMs: number;
+  /** Where the clock stands, in ms since the epoch. */
+  standsAt?: number | undefined;
   wraps: Wraps;
   wrapSagaState?: WrapState | undefined;
 }
@@ -26,16 +28,27 @@ const LOOK_MS = 20;
  * it: it looks by itself, since one that is woken from another request's or object's context can't do I/O any more.
  */
 export const testClock: Clock = {
-  now: () => Date.now() + world.offsetMs,
+  now: () => world.standsAt ?? Date.now() + world.offsetMs,
   after: async (ms) => {
     const end = testClock.now() + ms;
     for (let left = ms; left > 0; left = end - testClock.now()) await scheduler.wait(Math.min(left, LOOK_MS));
   },
 };
 
-/** Moves the clock on; it never goes back. */
+/** Moves the clock on. Back only in a test of just that: real clocks are put right. */
 export function moveClock(ms: number): void {
-  world.offsetMs += ms;
+  if (world.standsAt === undefined) world.offsetMs += ms;
+  else world.standsAt += ms;
+}
+
+/** From here on no time passes but what the test moves: for what is decided by the millisecond. */
+export function stopClock(): void {
+  world.standsAt = testClock.now();
+}
+
+export function letClockRun(): void {
+  if (world.standsAt !== undefined) world.offsetMs = world.standsAt - Date.now();
+  world.standsAt = undefined;
 }
 
 /** Wraps bindings until the next call; `{}` takes all wraps away. */

@@ -45,7 +45,7 @@ describe("the ladder", () => {
 });
 
 describe("jitter", () => {
-  it("stays within [d, 1.5 d] whatever the source of randomness gives", ({ expect }) => {
+  it("2.5-R4 stays within [d, 1.5 d] whatever the source of randomness gives", ({ expect }) => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), fc.double(), (attempt, drawn) => {
         const step = LADDER_MS[attempt - 1] ?? 0;
@@ -56,7 +56,7 @@ describe("jitter", () => {
     );
   });
 
-  it("spreads 200 callers that failed together: no 100 ms holds more than a fifth of them", ({ expect }) => {
+  it("2.5-R4 differs: of 200 callers that failed together no 100 ms holds more than a fifth", ({ expect }) => {
     const delays = Array.from({ length: 200 }, (_, n) => nextDelayMs(1, () => n / 200) ?? 0);
     const buckets = new Map<number, number>();
     for (const delay of delays) buckets.set(Math.floor(delay / 100), (buckets.get(Math.floor(delay / 100)) ?? 0) + 1);
@@ -81,7 +81,7 @@ describe("Retry-After", () => {
     expect(notBefore(2_000, seconds, most)).toBe(2_000);
   });
 
-  it("beyond what a queue can hold back is cut at 12 h, without overflow", ({ expect }) => {
+  it("2.5-R2, 2.5-R3 beyond what a queue can hold back is cut at 12 h, without overflow", ({ expect }) => {
     expect(notBefore(1_000, Number.MAX_VALUE, most)).toBe(MAX_DELAY_MS);
     expect(nextDelayMs(1, most, [Number.MAX_VALUE])).toBe(MAX_DELAY_MS);
   });

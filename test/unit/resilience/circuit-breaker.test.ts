@@ -14,7 +14,13 @@ import {
   type Permit,
 } from "../../../src/resilience/circuit-breaker.ts";
 
-const settings: CircuitSettings = { failures: 5, windowMs: 60_000, healthCheckMs: 30_000, probeLeaseMs: 30_000 };
+const settings: CircuitSettings = {
+  failures: 5,
+  windowMs: 60_000,
+  healthCheckMs: 30_000,
+  probeLeaseMs: 30_000,
+  probeWaitMs: 2_000,
+};
 const T = 1_000_000;
 
 function permitOf(state: CircuitState, now: number): { state: CircuitState; permit: Permit } {
@@ -40,7 +46,7 @@ const halfOpened = () => {
 const probing = () => permitOf(halfOpened(), T + 30_000);
 
 describe("closed", () => {
-  it("lets calls through at the start", ({ expect }) => {
+  it("2.5-01 starts closed: lets calls through", ({ expect }) => {
     expect(requestPermit(CLOSED, T, settings).answer).toMatchObject({ ok: true, permit: { kind: "call" } });
   });
 
@@ -51,12 +57,12 @@ describe("closed", () => {
     ["5 failures of which the first has aged out at 60 s", [0, 1, 2, 3, 60_000], "closed"],
     ["10 failures, never 5 in one minute", [0, 1, 2, 3, 60_003, 60_004, 60_005, 60_006, 120_006, 120_007], "closed"],
     ["failures that slide into a full window", [0, 50_000, 60_000, 60_001, 60_002, 60_003], "open"],
-  ] as const)("%s → %s", ([, offsets, kind], { expect }) => {
+  ] as const)("2.5-02, 2.5-03, 2.5-04 %s → %s", ([, offsets, kind], { expect }) => {
     expect(failAt(CLOSED, ...offsets.map((offset) => T + offset)).kind).toBe(kind);
   });
 
   it.for(["success", "ignored"] as const)(
-    "writes nothing and counts nothing for %s (a 4xx is one)",
+    "2.5-12, 2.5-23 writes nothing and counts nothing for %s (a 4xx is one)",
     (outcome, { expect }) => {
       const state = failAt(CLOSED, T, T, T, T);
       const step = report(state, permitOf(state, T).permit, outcome, T);
@@ -65,7 +71,7 @@ describe("closed", () => {
     },
   );
 
-  it("says that it opened once, at the failure that opened it", ({ expect }) => {
+  it("2.5-20 says that it opened once, at the failure that opened it", ({ expect }) => {
     const state = failAt(CLOSED, T, T, T, T);
     const { permit } = permitOf(state, T);
     const fifth = report(state, permit, "failure", T);
@@ -75,7 +81,7 @@ describe("closed", () => {
 });
 
 describe("open", () => {
-  it("refuses at once, with the time until the next health check", ({ expect }) => {
+  it("2.5-05, 2.5-06 refuses at once, with the time until the next health check", ({ expect }) => {
     expect(requestPermit(opened(), T + 10_000, settings).answer).toEqual({ ok: false, retryAfterMs: 20_000 });
   });
 
@@ -84,7 +90,7 @@ describe("open", () => {
   });
 
   it.for(["success", "failure", "ignored"] as const)(
-    "isn't moved by the late %s of an old call",
+    "2.5-16, 2.5-17 isn't moved by the late %s of an old call",
     (outcome, { expect }) => {
       const { permit } = permitOf(CLOSED, T);
       const open = opened();
@@ -107,46 +113,46 @@ describe("open", () => {
 });
 
 describe("half open", () => {
-  it("follows a healthy check, and has closed nothing yet", ({ expect }) => {
+  it("2.5-07 follows a healthy check, and has closed nothing yet", ({ expect }) => {
     const open = opened();
     const step = healthChecked(open, open.generation, true, T + 30_000, settings);
     expect(step).toMatchObject({ state: { kind: "half_open", probe: null }, transition: "half_opened" });
   });
 
-  it("lets exactly one of 50 calls of the same instant through", ({ expect }) => {
+  it("2.5-08 lets exactly one of 50 calls of the same instant through", ({ expect }) => {
     let state = halfOpened();
     let letThrough = 0;
     for (let n = 0; n < 50; n += 1) {
       const asked = requestPermit(state, T + 30_000, settings);
       state = asked.state;
       if (asked.answer.ok) letThrough += 1;
-      else expect(asked.answer.retryAfterMs).toBe(30_000);
+      else expect(asked.answer.retryAfterMs).toBe(settings.probeWaitMs);
     }
     expect(letThrough).toBe(1);
   });
 
-  it("closes on the probe's success, with fresh metrics", ({ expect }) => {
+  it("2.5-09 closes on the probe's success, with fresh metrics", ({ expect }) => {
     const { state, permit } = probing();
     const step = report(state, permit, "success", T + 31_000);
     expect(step.transition).toBe("closed");
     expect(failAt(step.state, T + 31_000, T + 31_000, T + 31_000, T + 31_000).kind).toBe("closed");
   });
 
-  it("opens again on the probe's failure, with a fresh wait, and doesn't say opened twice", ({ expect }) => {
+  it("2.5-10 opens again on the probe's failure, with a fresh wait, and doesn't say opened twice", ({ expect }) => {
     const { state, permit } = probing();
     const step = report(state, permit, "failure", T + 31_000);
     expect(step.transition).toBe("reopened");
     expect(requestPermit(step.state, T + 31_000, settings).answer).toEqual({ ok: false, retryAfterMs: 30_000 });
   });
 
-  it("gives the place of a probe that says nothing (cancelled) to the next call", ({ expect }) => {
+  it("2.5-12, 2.5-19 gives the place of a probe that says nothing (cancelled) to the next call", ({ expect }) => {
     const { state, permit } = probing();
     const released = report(state, permit, "ignored", T + 31_000);
     expect(released.transition).toBeNull();
     expect(permitOf(released.state, T + 31_000).permit.kind).toBe("probe");
   });
 
-  it("counts a probe's report once: its duplicate moves nothing", ({ expect }) => {
+  it("2.5-08 counts a probe's report once: its duplicate moves nothing", ({ expect }) => {
     const { state, permit } = probing();
     const released = report(state, permit, "ignored", T + 31_000).state;
     const next = permitOf(released, T + 31_000);
@@ -162,7 +168,7 @@ describe("half open", () => {
     },
   );
 
-  it("can't hang on a probe that never reports: after its lease another takes its place", ({ expect }) => {
+  it("2.5-11 can't hang on a probe that never reports: after its lease another takes its place", ({ expect }) => {
     const { state, permit: lost } = probing();
     expect(requestPermit(state, T + 59_999, settings).answer).toEqual({ ok: false, retryAfterMs: 1 });
     const second = permitOf(state, T + 60_000);
@@ -178,7 +184,7 @@ describe("half open", () => {
 });
 
 describe("by hand", () => {
-  it("stays open through healthy checks until it is reset", ({ expect }) => {
+  it("2.5-14 stays open through healthy checks until it is reset", ({ expect }) => {
     const { state, transition } = forceOpen(CLOSED, T, settings);
     expect(transition).toBe("opened");
     const checked = healthChecked(state, state.generation, true, T + 30_000, settings).state;
@@ -199,7 +205,7 @@ describe("by hand", () => {
     expect(report(held, permit, "success", T)).toEqual({ state: held, transition: null });
   });
 
-  it("forgets the failures on a reset, and those of calls that are under way", ({ expect }) => {
+  it("2.5-15 forgets the failures on a reset, and those of calls that are under way", ({ expect }) => {
     const four = failAt(CLOSED, T, T, T, T);
     const underWay = permitOf(four, T).permit;
     const reset = resetCircuit(four);
@@ -211,18 +217,18 @@ describe("by hand", () => {
 describe("the clock going back an hour", () => {
   const back = T - 3_600_000;
 
-  it("doesn't keep failures in the window for an hour", ({ expect }) => {
+  it("2.5-24 doesn't keep failures in the window for an hour", ({ expect }) => {
     const afterwards = failAt(CLOSED, T, T, T, T, back + 1).kind;
     expect(afterwards).toBe("open"); // they still count for a minute…
     const moved = failAt(failAt(CLOSED, T, T), back);
     expect(circuitStatus(failAt(moved, back + 60_000), back + 60_000, settings).failures).toBe(1); // …and not longer
   });
 
-  it("never asks anyone to wait longer than one health check", ({ expect }) => {
+  it("2.5-24 never asks anyone to wait longer than one health check", ({ expect }) => {
     expect(requestPermit(opened(), back, settings).answer).toEqual({ ok: false, retryAfterMs: 30_000 });
   });
 
-  it("doesn't stretch a probe's lease", ({ expect }) => {
+  it("2.5-24 doesn't stretch a probe's lease", ({ expect }) => {
     expect(requestPermit(probing().state, back, settings).answer.ok).toBe(true);
   });
 });
@@ -234,14 +240,14 @@ describe("the state", () => {
     ["held open", () => forceOpen(CLOSED, T, settings).state],
     ["half open", halfOpened],
     ["probing", () => probing().state],
-  ] as const)("%s survives JSON and goes on as if nothing had happened", ([, make], { expect }) => {
+  ] as const)("2.5-01, 2.5-18 %s survives JSON and goes on as if nothing had happened", ([, make], { expect }) => {
     const state = make();
     const restored = JSON.parse(JSON.stringify(state)) as CircuitState;
     expect(restored).toEqual(state);
     expect(requestPermit(restored, T + 40_000, settings)).toEqual(requestPermit(state, T + 40_000, settings));
   });
 
-  it("keeps the same wait after 10,000 failed probes", ({ expect }) => {
+  it("2.5-21 keeps the same wait after 10,000 failed probes", ({ expect }) => {
     let state = opened();
     for (let n = 0; n < 10_000; n += 1) {
       const half = healthChecked(state, state.generation, true, T, settings).state;

@@ -6,7 +6,9 @@ const random = () => 0;
 const fault = { retryable: true };
 
 describe("decideRetry", () => {
-  it("walks the whole ladder and gives up once, after five attempts", ({ expect }) => {
+  it("2.5-R5, 2.5-R6 walks the whole ladder, says at the fifth attempt that it was the last, and gives up once", ({
+    expect,
+  }) => {
     const decisions = [1, 2, 3, 4, 5].map((attempt) => decideRetry({ attempt, error: fault, random }));
     expect(decisions).toEqual([
       { do: "retry", delayMs: 1_000 },

@@ -3,7 +3,8 @@ import { BREAKER_HINT_MS } from "../../../src/config.ts";
 import { AppError } from "../../../src/domain/errors.ts";
 import { outcomeOf, throughBreaker, type Breaker } from "../../../src/integrations/breaker.ts";
 import type { Outcome, Permit, PermitAnswer } from "../../../src/resilience/circuit-breaker.ts";
-import { fakeClock } from "./fake-clock.ts";
+import { startDeadline, withinDeadline } from "../../../src/resilience/deadline.ts";
+import { fakeClock, settled } from "./fake-clock.ts";
 
 const call: Permit = { generation: 1, kind: "call" };
 const probe: Permit = { generation: 3, kind: "probe" };
@@ -45,7 +46,9 @@ describe("a call through the breaker", () => {
     expect(report.mock.calls).toEqual([[call, "failure"]]);
   });
 
-  it("is refused by an open circuit without calling, with the whole seconds to wait", async ({ expect }) => {
+  it("2.5-05, 2.5-06 is refused by an open circuit without calling, with the whole seconds to wait", async ({
+    expect,
+  }) => {
     const { breaker } = setUp(async () => ({ ok: false, retryAfterMs: 12_001 }));
     const work = vi.fn(async () => 7);
     const refused = throughBreaker(breaker, work);
@@ -58,13 +61,45 @@ describe("a call through the breaker", () => {
     await expect(throughBreaker(breaker, down)).rejects.toMatchObject({ retryAfterSeconds: 1 });
   });
 
-  it("makes a new error for each refusal, with no chain of causes that grows", async ({ expect }) => {
+  it("2.5-06 makes a new error for each refusal, with no chain of causes and no stack that grows", async ({
+    expect,
+  }) => {
     const { breaker } = setUp(async () => ({ ok: false, retryAfterMs: 1_000 }));
-    const errors = await Promise.all(
-      [1, 2, 3].map(() => throughBreaker(breaker, down).catch((e: unknown) => e as Error)),
-    );
-    expect(new Set(errors).size).toBe(3);
+    const errors: Error[] = [];
+    for (let n = 0; n < 100; n++) {
+      errors.push(await throughBreaker(breaker, down).then(Promise.reject, (e: unknown) => e as Error));
+    }
+    const lines = errors.map(({ stack = "" }) => stack.split("\n").length);
+    expect(new Set(errors).size).toBe(100);
     expect(errors.every((e) => e instanceof Error && e.cause === undefined)).toBe(true);
+    expect(Math.max(...lines.slice(50))).toBeLessThanOrEqual(Math.max(...lines.slice(0, 50)));
+  });
+
+  it("2.5-13 that is slow is a failure: its deadline ends it, and the breaker hears of that", async ({ expect }) => {
+    const { breaker, clock, report } = setUp();
+    const slow = () =>
+      withinDeadline(
+        () => new Promise<never>(() => {}),
+        startDeadline(clock.now(), 10_000),
+        clock,
+        () => new AppError("DEADLINE_EXCEEDED", "no answer within 10 s", { retryable: true }),
+      );
+    const done = throughBreaker(breaker, slow).catch((e: unknown) => e);
+    await settled();
+    await clock.advance(9_999);
+    expect(report).not.toHaveBeenCalled();
+    await clock.advance(1);
+    expect(await done).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(report.mock.calls).toEqual([[call, "failure"]]);
+  });
+
+  it("2.5-R7 leaves nothing behind: after 1,000 calls there is one hint, and nobody listens or waits", async ({
+    expect,
+  }) => {
+    const { breaker, clock } = setUp();
+    for (let n = 0; n < 1_000; n++) await throughBreaker(breaker, n % 2 === 0 ? async () => 7 : down).catch(() => 0);
+    await throughBreaker(breaker, async () => 7);
+    expect([breaker.deps.hints.size, clock.waiting()]).toEqual([1, 0]);
   });
 
   const probes: readonly (readonly [outcome: string, work: Call])[] = [
@@ -73,11 +108,14 @@ describe("a call through the breaker", () => {
     ["success", failing(new AppError("SUPPLIER_REFUSED", "422"))],
     ["ignored", failing(new DOMException("the client went away", "AbortError"))],
   ];
-  it.for(probes)("reports %s of a probe, since all wait for it", async ([outcome, work], { expect }) => {
-    const { breaker, report } = setUp(async () => ({ ok: true, permit: probe }));
-    await throughBreaker(breaker, work).catch(() => undefined);
-    expect(report.mock.calls).toEqual([[probe, outcome]]);
-  });
+  it.for(probes)(
+    "2.5-09, 2.5-10, 2.5-19 reports %s of a probe, since all wait for it",
+    async ([outcome, work], { expect }) => {
+      const { breaker, report } = setUp(async () => ({ ok: true, permit: probe }));
+      await throughBreaker(breaker, work).catch(() => undefined);
+      expect(report.mock.calls).toEqual([[probe, outcome]]);
+    },
+  );
 });
 
 describe("what an error says of the dependency", () => {
