@@ -48,7 +48,7 @@ export function announceStock(
     const { sku, location, bin, movement_id: movementId } = record;
     const change = { sku, location, bin, quantity: 0, kind: "import", source, movementId, at } as const;
     const draft = inventoryUpdated(change, difference.region);
-    events.push({ ...draft, fill: { ...draft.fill, "$.data.quantity_change": movementQuantity(movementId) } });
+    events.push({ ...draft, fill: { ...draft.fill, "$.data.quantity_change": movementQuantity(change) } });
   }
   const unheard = [...changed].filter((sku) => !heard.has(sku));
   return { events, unheard: unheard.map(partKey) };

@@ -1,5 +1,8 @@
 /** Imports of stock: the ledger is never wrong, and what is reserved stays. */
+import { env } from "cloudflare:workers";
 import { beforeAll, describe, it } from "vitest";
+import { openDatabase } from "../../src/db/database.ts";
+import type { Env } from "../../src/env.ts";
 import {
   eventsSince,
   everything,
@@ -15,6 +18,8 @@ import {
   STOCK,
   stockDifferences,
 } from "../support/importing.ts";
+import { meterRows } from "../support/row-meter.ts";
+import { throughWorld, wrapBindings } from "../support/world.ts";
 
 beforeAll(importPlaces);
 
@@ -55,6 +60,23 @@ describe("stock", () => {
       { subject: "stock/BIN-1@w-1", region: "north", data: { bin: "C", quantity_change: 5, on_hand: 16 } },
     ]);
     expect(events.filter(({ type }) => type === "CacheDropDue")).toEqual([]); // its changes drop the part themselves
+  });
+
+  it("reads no more of the ledger when the ledger is long", async ({ expect }) => {
+    await must(importCsv("parts", parts("LONG-1")));
+    await must(importCsv("stock", file(STOCK, "LONG-1,w-1,A,10")));
+    const read = async (quantity: number) => {
+      const rows = meterRows();
+      const deps = importDeps({ db: openDatabase(throughWorld(env as Env).DB) });
+      await must(importCsv("stock", file(STOCK, `LONG-1,w-1,A,${quantity}`), { deps }));
+      wrapBindings({});
+      return rows.taken().read;
+    };
+    const short = await read(11);
+    await env.DB.exec(
+      "INSERT INTO stock_movements(id, sku, location, bin, quantity, kind, source, at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) SELECT 'long-' || i, 'LONG-1', 'w-2', 'A', CASE i % 2 WHEN 0 THEN 1 ELSE -1 END, 'adjustment', 'test', '2026-01-05T06:00:00.000Z' FROM n", // prettier-ignore
+    );
+    expect(await read(12)).toBeLessThan(short + 100);
   });
 
   it("what is reserved can't be imported away: the rows are named, nothing is written", async ({ expect }) => {

@@ -16,7 +16,7 @@ export const clock = stoppedClock();
 const newId: NewId = (kind) => `${ID_PREFIXES[kind]}_${uuidv7().replaceAll("-", "")}`;
 
 export function importDeps(over: Partial<ImportDeps> = {}): ImportDeps {
-  const db = openDatabase(env.DB);
+  const db = over.db ?? openDatabase(env.DB);
   return {
     db,
     commit: (work) => commit({ db, now: clock.now, newId, wantOf, webhookWantOf }, work),

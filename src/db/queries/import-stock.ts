@@ -118,6 +118,11 @@ export function placeOf(row: { readonly sku: string; readonly location: string }
 }
 
 /** The quantity of a movement inside its own batch: 0 when the bin held the wanted quantity already. */
-export function movementQuantity(movementId: string): SQL {
-  return sql`SELECT COALESCE((SELECT quantity FROM stock_movements WHERE id = ${movementId}), 0)`;
+export function movementQuantity(q: {
+  readonly sku: string;
+  readonly location: string;
+  readonly movementId: string;
+}): SQL {
+  return sql`SELECT COALESCE((SELECT quantity FROM stock_movements
+    WHERE sku = ${q.sku} AND location = ${q.location} AND id = ${q.movementId}), 0)`;
 }
