@@ -52,7 +52,7 @@ export async function verifyAudit(deps: VerifyDeps, after: number, limit: number
   const head = await findLastSeal(deps.db);
   const tail = await summariseUnsealed(deps.db);
   let place = await placeAt(deps, after, head);
-  const findings: Finding[] = [];
+  const findings: Finding[] = after < 1 ? await sealsBelowFirst(deps) : [];
   let rows = 0;
   for (const link of links) {
     const checked = await checkLink(deps, link, { place, head, highest: tail.highest });
@@ -72,11 +72,20 @@ export async function verifyAudit(deps: VerifyDeps, after: number, limit: number
 
 /** Where the chain stands after the seals up to `after`: the last of them may be there by its copy only. */
 async function placeAt(deps: VerifyDeps, after: number, head: Seal | null): Promise<Place> {
+  // No row has a seq below 1, so nothing that a database says of what lies there is a place to go on from.
+  if (after < 1) return { toSeq: null, hash: NO_SEAL_BEFORE };
   const before = await findLastSeal(deps.db, after);
   const seal = before?.to_seq === after ? before : null;
   const { trusted } = await judge(deps, { toSeq: after, seal }, await deps.copies.find(after), head);
   const last = trusted ?? before;
   return last ? { toSeq: last.to_seq, hash: last.hash } : { toSeq: null, hash: NO_SEAL_BEFORE };
+}
+
+async function sealsBelowFirst(deps: VerifyDeps): Promise<Finding[]> {
+  const seal = await findLastSeal(deps.db, 0);
+  return seal
+    ? [finding("seal_edited", [seal.from_seq, seal.to_seq], "lies below the first row: it was never made")]
+    : [];
 }
 
 /** Seals and copies, merged by their last seq: a seal whose row is gone is there by its copy. */

@@ -81,6 +81,15 @@ describe("tampering that is found", () => {
       ["inserted 0–0"],
     ],
     [
+      "a row inserted below the first, with a seal of its own that nobody signed",
+      [
+        `INSERT INTO audit(seq, ${ROW}) SELECT 0, ${ROW} FROM audit WHERE seq = 9`,
+        `INSERT INTO audit_seals(from_seq, to_seq, row_count, prev, hash, sealed_at, key_id, signature)
+         SELECT 0, 0, 1, prev, '${"0".repeat(64)}', sealed_at, key_id, 'none' FROM audit_seals WHERE to_seq = 100`,
+      ],
+      ["seal_edited 0–0", "inserted 0–0"],
+    ],
+    [
       "a row inserted between others, which make room for it",
       [
         "UPDATE audit SET seq = -seq - 1 WHERE seq >= 230",
