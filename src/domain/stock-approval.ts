@@ -50,6 +50,15 @@ export function stockApprovalNeed(facts: StockChangeFacts): ApprovalNeed | null 
   return null;
 }
 
+/** Whether other books could make the change one that needs approval: small ones never do, whatever else moves. */
+export function mayNeedApproval({
+  change,
+  unitPrice,
+  isCount,
+}: Pick<StockChangeFacts, "change" | "unitPrice" | "isCount">): boolean {
+  return (change < 0 || isCount) && Math.abs(change) * unitPrice > STOCK_SHARE_FLOOR;
+}
+
 /** Who is asked: entitled in the region, not the sender, with a limit that covers the value; the nearest one first. */
 export function stockApprover(
   people: readonly ApprovalPerson[],

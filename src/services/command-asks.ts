@@ -1,14 +1,15 @@
 /** Asks a person before stock is changed by more than the policy lets go: one step, bound to exactly that change. */
 import { insertSteps, type NewStep } from "../db/queries/approvals.ts";
 import { awaitApprovalRow, type CommandRow } from "../db/queries/commands.ts";
-import { findBooks } from "../db/queries/discrepancies.ts";
+import { assertBooks, findBooks, type PricedBooks } from "../db/queries/discrepancies.ts";
 import { listManagers } from "../db/queries/people.ts";
-import type { AnyEventDraft } from "../db/unit-of-work.ts";
+import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { actorOfSender } from "../domain/commands.ts";
 import type { Scan } from "../domain/discrepancy.ts";
 import { refuse } from "../domain/errors.ts";
 import { formatMoney } from "../domain/money.ts";
 import {
+  mayNeedApproval,
   stockApprovalNeed,
   stockApprovalPayload,
   stockApprover,
@@ -24,15 +25,28 @@ import { isoNow, type ServiceDeps } from "./deps.ts";
 
 const FIRST_POSITION = 10;
 
-/** Null: the change needs nobody's approval. Where nobody's limit covers it, the command is rejected. */
-export async function askForApproval(
+/** The change needs nobody's approval while the books are those of `guard`, or the command has ended here. */
+export type Judged = { readonly guard: readonly GuardedWrite[] } | { readonly ended: Ended };
+
+/** Judges a change by the policy, and asks where a person must approve it. Where nobody's limit covers it, it is rejected. */
+export async function judgeChange(
   deps: ServiceDeps,
   row: CommandRow,
   stock: StockEffect,
   scan: Scan | null,
-): Promise<Ended | null> {
-  const approval = await approvalOf(deps, row, stock);
-  if (!approval) return null;
+): Promise<Judged> {
+  const books = await findBooks(deps.db, stock);
+  const approval = approvalOf(row, stock, books);
+  if (approval) return { ended: await askForApproval(deps, row, approval, scan) };
+  return { guard: mayNeedApproval({ ...stock, ...books }) ? [assertBooks(stock, books)] : [] };
+}
+
+async function askForApproval(
+  deps: ServiceDeps,
+  row: CommandRow,
+  approval: StockApproval,
+  scan: Scan | null,
+): Promise<Ended> {
   const sender = actorOfSender(row.sender).id;
   const people = await listManagers(deps.db, row.region);
   const approver = stockApprover(people, { region: row.region, sender, value: approval.value });
@@ -64,8 +78,7 @@ export async function askForApproval(
 }
 
 /** What would have to be approved, or null. What the books refuse anyway isn't asked about: its batch says so. */
-async function approvalOf(deps: ServiceDeps, row: CommandRow, stock: StockEffect): Promise<StockApproval | null> {
-  const books = await findBooks(deps.db, stock);
+function approvalOf(row: CommandRow, stock: StockEffect, books: PricedBooks): StockApproval | null {
   if (stock.change < 0 && Math.min(books.inBin, books.onHand - books.reserved) < -stock.change) return null;
   const { sku, location, bin, change } = stock;
   const need = stockApprovalNeed({ ...books, change, isCount: stock.isCount });

@@ -8,7 +8,7 @@ import type { AnyEventDraft } from "../db/unit-of-work.ts";
 import { actorOfSender } from "../domain/commands.ts";
 import { AppError, refuse } from "../domain/errors.ts";
 import type { StockApproval } from "../domain/stock-approval.ts";
-import { askForApproval } from "./command-asks.ts";
+import { judgeChange, type Judged } from "./command-asks.ts";
 import { contextOf, regionOf, traceOf, type Ended, type From } from "./command-context.ts";
 import { rejectCommand } from "./command-rejections.ts";
 import { contradictionNow, refusedScan, unapprovedScan } from "./command-scans.ts";
@@ -50,12 +50,12 @@ async function attempt(deps: ServiceDeps, row: CommandRow, command: Command, run
     const reason = `a change of ${run.approved.change} was approved, and by now it would be ${stock?.change ?? 0}`;
     return rejectCommand(deps, row, refuse("PAYLOAD_CHANGED", reason), run, await unapprovedScan(deps, scan));
   }
-  const asked = stock && !run.approved ? await askForApproval(deps, row, stock, scan) : null;
-  if (asked) return asked;
+  const judged: Judged = stock && !run.approved ? await judgeChange(deps, row, stock, scan) : { guard: [] };
+  if ("ended" in judged) return judged.ended;
   const committed = await deps.commit({
     trace: traceOf(row),
     ...(run.done ? { done: run.done } : {}),
-    writes: [...writes, applyCommandRow(row.id, context.at, result, run.from)],
+    writes: [...judged.guard, ...writes, applyCommandRow(row.id, context.at, result, run.from)],
     audit,
     events: [...events, ...appliedEvents(row, run.from, context.at)],
   });

@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, describe, it } from "vitest";
 import { APPROVAL_DUE_MS } from "../../src/config.ts";
+import { faultyD1 } from "../support/faulty-d1.ts";
 import { as, env, quiet, startWorld, until, type Answer } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
 import { replayed, scanned, settledCommands } from "../support/offline.ts";
@@ -7,7 +8,7 @@ import { expectProblem } from "../support/problem.ts";
 import { settled } from "../support/saga-world.ts";
 import { openSocket } from "../support/socket.ts";
 import { accepted, levelOf, sent, updateInventory } from "../support/stock.ts";
-import { moveClock } from "../support/world.ts";
+import { moveClock, wrapBindings } from "../support/world.ts";
 
 const SKU = "PUMP-001"; // 149.95 a piece
 
@@ -21,7 +22,7 @@ let made = 0;
 
 /** Puts pieces into a bin of their own. */
 async function filled(device: string, pieces: number, sku = SKU): Promise<string> {
-  const bin = `Bin-A-${made++}`;
+  const bin = `Bin-W-${made++}`;
   const done = await sent(device, updateInventory(device, sku, pieces, bin));
   if (done.state !== "applied") throw new Error(JSON.stringify(done));
   return bin;
@@ -140,6 +141,50 @@ describe("a change of stock above the limit", () => {
     const tooMany = await sent("warehouse-04", updateInventory("warehouse-04", SKU, -501, "Bin-A-big"));
     expect(tooMany).toMatchObject({ state: "rejected", result: { code: "INSUFFICIENT_STOCK" } });
   });
+
+  it.for([
+    [
+      "a receipt makes it one that the books have",
+      { place: "truck-004", who: "manager-south", pieces: (n: number) => n - 2, meanwhile: 20, above: 250_000 },
+    ],
+    [
+      "others take so much that its share is more",
+      { place: "truck-005", who: "manager-east", pieces: (n: number) => 2 * n, meanwhile: -1, above: 100_000 },
+    ],
+  ] as const)(
+    "is judged by the books that it is applied to: between the two %s",
+    async ([, { place, who, pieces, meanwhile, above }], { expect }) => {
+      const sku = "PUMP-003";
+      const price = await env.DB.prepare("SELECT list_price AS p FROM parts WHERE sku = ?")
+        .bind(sku)
+        .first<number>("p");
+      const taken = Math.floor(above / (price ?? 1)) + 1;
+      const stocked = (await levelOf(sku, place)).on_hand;
+      const bin = await filled(place, pieces(taken) - stocked, sku);
+      const db = env.DB;
+      const change = [meanwhile, sku, place] as const;
+      const d1 = faultyD1({
+        marker: sku,
+        kind: "overtaken",
+        times: 1,
+        by: async () => {
+          await db.batch([
+            db.prepare("UPDATE stock_levels SET on_hand = on_hand + ?, version = version + 1 WHERE sku = ? AND location = ?").bind(...change), // prettier-ignore
+            db.prepare("UPDATE stock_bins SET quantity = quantity + ? WHERE sku = ? AND location = ? AND bin = ?").bind(...change, bin), // prettier-ignore
+            db.prepare("INSERT INTO stock_movements(id, quantity, sku, location, bin, kind, source, at) VALUES (?, ?, ?, ?, ?, 'adjustment', 'test', '2026-01-05T06:00:00.000Z')").bind(`mov_${bin}`, ...change, bin), // prettier-ignore
+          ]);
+        },
+      });
+      wrapBindings({ DB: d1.wrap });
+      const id = `judged-${made}`;
+      await accepted(place, updateInventory(place, sku, -taken, bin, id));
+      expect((await commandIs(id, "awaiting_approval", "applied", "rejected")).state).toBe("awaiting_approval");
+      expect(d1.hits(sku)).toBe(1);
+      wrapBindings({});
+      await decide(who, await askedOf(who, id), "reject");
+      await commandIs(id, "rejected");
+    },
+  );
 
   it("goes to whoever's limit covers it, and ends where nobody's does", async ({ expect }) => {
     const bin = await filled("warehouse-03", 2_000);

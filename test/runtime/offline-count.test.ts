@@ -63,6 +63,21 @@ describe("a count made offline", () => {
     expect((await levelOf(SKU, "truck-002")).bins["Bin-C"]).toBe(6);
   });
 
+  it("that agreed makes none after it look like the device's own doing: what others took meanwhile is seen", async ({
+    expect,
+  }) => {
+    await put("truck-006", "Bin-A", 5);
+    await put("truck-006", "Bin-C", 10);
+    const seen = await versionOf("truck-006");
+    await put("truck-006", "Bin-C", -4);
+    const answers = await replayed("truck-006", [
+      count({ device: "truck-006", bin: "Bin-A", counted: 5, sequence: 1, seen }),
+      count({ device: "truck-006", bin: "Bin-C", counted: 10, sequence: 2, seen }),
+    ]);
+    expect(answers).toMatchObject([{ status: "applied" }, { status: "rejected", code: "CONFLICT" }]);
+    expect((await levelOf(SKU, "truck-006")).bins["Bin-C"]).toBe(6);
+  });
+
   it("that others have overtaken is kept, changes nothing, and holds once a person says so", async ({ expect }) => {
     await put("warehouse-03", "Bin-C", 9);
     const seen = await versionOf("warehouse-03");

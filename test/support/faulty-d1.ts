@@ -21,6 +21,8 @@ export interface Fault {
   readonly kind: FaultKind;
   /** How many such batches; by default every one. */
   readonly times?: number;
+  /** Of `overtaken`: what commits first. */
+  readonly by?: () => Promise<unknown>;
 }
 
 /** What a database and a session of it have in common. */
@@ -77,6 +79,10 @@ export function faultyD1(...faults: readonly Fault[]): FaultyD1 {
     const texts = statements.map((statement) => known.get(statement) ?? { sql: "", params: [] });
     const fault = faultOf(texts);
     if (!fault) return on.batch(statements);
+    if (fault.kind === "overtaken") {
+      await fault.by?.();
+      return on.batch(statements);
+    }
     if (fault.kind === "held") held.push(texts);
     if (fault.kind === "twice") {
       await on.batch(statements).catch(() => undefined); // whatever it was, the second answer is heard

@@ -31,7 +31,10 @@ export async function findBooks(db: Database, place: Place): Promise<PricedBooks
   return row ?? { onHand: 0, reserved: 0, version: 0, inBin: 0, unitPrice: 0, currency: "USD" };
 }
 
-/** How many commands of the device itself, among the `within` numbers before this one, changed the level after `version`. */
+/**
+ * How many commands of the device itself, among the `within` numbers before this one, changed the level after `version`.
+ * A count that agreed changed nothing.
+ */
 export async function countOwnChanges(
   db: Database,
   q: { sender: string; before: number; within: number; sku: string; location: string; version: number },
@@ -39,7 +42,7 @@ export async function countOwnChanges(
   const [row] = await db.all<{ n: number }>(sql`SELECT COUNT(*) AS n FROM commands
     WHERE sender = ${q.sender} AND device_sequence < ${q.before} AND device_sequence >= ${q.before - q.within}
       AND state = 'applied' AND result ->> '$.sku' = ${q.sku} AND result ->> '$.location' = ${q.location}
-      AND result ->> '$.version' > ${q.version}`);
+      AND result ->> '$.version' > ${q.version} AND COALESCE(result ->> '$.difference', 1) <> 0`);
   return row?.n ?? 0;
 }
 
@@ -79,6 +82,11 @@ export function resolveDiscrepancyRow(row: DiscrepancyRow, books: Books): Guarde
       WHERE id = ${row.id} AND state = 'open' AND ${booksAre(row, books)}`,
     expect: { rows: 1, otherwise: "CONFLICT" },
   };
+}
+
+/** Before all writes of a batch that was judged by these books: CONFLICT when they are others by now. Writes no row. */
+export function assertBooks(place: Place, books: Books): GuardedWrite {
+  return { statement: sql`INSERT INTO assert_that SELECT (${booksAre(place, books)}), 1, 'CONFLICT'` };
 }
 
 function booksAre({ sku, location, bin }: Place, books: Books) {
