@@ -117,6 +117,7 @@ export const MAX_REPLAY_COMMANDS = 500;
 
 // Orders
 export const RESERVATION_LIFE_MS = 72 * 60 * 60 * 1000;
+export const RESERVATION_TIMER_MS = 60_000; // after its end, so that whoever hears of it finds it over by any clock
 export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;
 export const ORDER_OVERDUE_MS = 60_000; // past its wake time: its alarm is lost, it is told and revived
 export const SUPPLIER_TIMEOUT_MS = 10_000;

@@ -1,10 +1,11 @@
 /** reserveParts: all places of an order or none; the refusal names the part that is short. */
-import { RESERVATION_LIFE_MS } from "../config.ts";
+import { RESERVATION_LIFE_MS, RESERVATION_TIMER_MS } from "../config.ts";
 import { release, reserve, shortages } from "../db/queries/order-stock.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { PlaceDemand } from "../domain/stock.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 import { watchLow } from "./low-stock.ts";
+import { staleParts } from "./stale-parts.ts";
 
 /** The writes that reserve for an order, and the timer that gives the pieces back after 72 h. */
 export function reserveParts(
@@ -22,13 +23,14 @@ export function reserveParts(
     writes: [...reserve(order.id, demand, new Date(expires).toISOString()), ...low.writes],
     events: [
       ...low.events,
+      ...staleParts(deps, `order/${order.id}`, demand),
       {
         type: "ReservationDue",
         subject: `order/${order.id}`,
         region: order.region,
         sequence: 0,
         data: { order_id: order.id, timestamp: isoNow(deps) },
-        notBefore: expires,
+        notBefore: expires + RESERVATION_TIMER_MS,
       },
     ],
   };
@@ -44,7 +46,10 @@ export function releaseParts(
     deps,
     demand.map((place) => ({ ...place, region: order.region })),
   );
-  return { writes: [...release(order.id, "released"), ...low.writes], events: low.events };
+  return {
+    writes: [...release(order.id, "released"), ...low.writes],
+    events: [...low.events, ...staleParts(deps, `order/${order.id}`, demand)],
+  };
 }
 
 /** Why a reservation was refused, in words: which part, where, how many were wanted and how many are available. */

@@ -11,6 +11,7 @@ import { AppError } from "../domain/errors.ts";
 import { pickBins, sumDemand, type PlaceDemand } from "../domain/stock.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 import { watchLow } from "./low-stock.ts";
+import { staleParts } from "./stale-parts.ts";
 import { transferShipped } from "./transfer-events.ts";
 
 /** What an order takes from stock, summed per place. */
@@ -44,7 +45,12 @@ export async function moveStock(deps: ServiceDeps, order: OrderRow, lines: reado
   const left = picks.map((pick) => ({ ...pick, quantity: -pick.quantity }));
   return {
     writes: [...ship({ orderId: order.id, destination: order.destination, demand, picks, bought, at }), ...low.writes],
-    events: [...transfersShipped(order, picks, at), ...stockEvents(order, left, at), ...low.events],
+    events: [
+      ...transfersShipped(order, picks, at),
+      ...stockEvents(order, left, at),
+      ...staleParts(deps, `order/${order.id}`, bought),
+      ...low.events,
+    ],
   };
 }
 
@@ -99,7 +105,7 @@ export async function reverseMove(deps: ServiceDeps, order: OrderRow): Promise<M
   const low = watchLow(deps, [...back, ...placesOf(order, bought)]);
   return {
     writes: [...reverseShipment(order.id, order.destination, shipped, bought, at), ...low.writes],
-    events: [...stockEvents(order, shipped, at), ...low.events],
+    events: [...stockEvents(order, shipped, at), ...staleParts(deps, `order/${order.id}`, bought), ...low.events],
   };
 }
 

@@ -2,6 +2,7 @@
 import { dueReservations, release } from "../db/queries/order-stock.ts";
 import { isoNow, type ServiceDeps } from "../services/deps.ts";
 import { watchLow } from "../services/low-stock.ts";
+import { staleParts } from "../services/stale-parts.ts";
 import { commitEffect, markDone, type Delivery } from "./delivery.ts";
 
 export async function expireReservation(deps: ServiceDeps, delivery: Delivery): Promise<void> {
@@ -13,7 +14,7 @@ export async function expireReservation(deps: ServiceDeps, delivery: Delivery): 
   const low = watchLow(deps, region === null ? [] : due.map((place) => ({ ...place, region })));
   await commitEffect(deps, delivery, {
     writes: [...release(orderId, "expired", isoNow(deps)), ...low.writes],
-    events: low.events,
+    events: [...low.events, ...staleParts(deps, `order/${orderId}`, due)],
     audit: [
       {
         actor: { id: "reservation-expiry", kind: "rule" },

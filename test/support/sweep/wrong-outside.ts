@@ -76,16 +76,23 @@ async function placesInLog(env: Env, region: string, events: readonly { event_id
 /** A part in the cache is the part in the tables. */
 async function staleCache(env: Env): Promise<string[]> {
   const { results } = await env.DB.prepare(
-    `SELECT p.sku, p.version, COALESCE((SELECT SUM(on_hand) FROM stock_levels l WHERE l.sku = p.sku), 0) AS on_hand FROM parts p`,
-  ).all<{ sku: string; version: number; on_hand: number }>();
+    `SELECT p.sku, p.version, COALESCE(SUM(l.on_hand), 0) AS on_hand, COALESCE(SUM(l.reserved), 0) AS reserved,
+       COALESCE(SUM(l.incoming), 0) AS incoming
+     FROM parts p LEFT JOIN stock_levels l ON l.sku = p.sku GROUP BY p.sku`,
+  ).all<{ sku: string; version: number; on_hand: number; reserved: number; incoming: number }>();
   const found: string[] = [];
   for (const part of results) {
     const cached = await env.CACHE.get<{ value: PartView }>(partKey(part.sku), "json");
     if (!cached) continue;
     const { version, stock } = cached.value;
-    const onHand = stock.reduce((sum, place) => sum + place.on_hand, 0);
-    if (version === part.version && onHand === part.on_hand) continue;
-    found.push(`3 the cache is no older than the table: ${part.sku} ${onHand} on hand, ${part.on_hand}`);
+    const shown = (["on_hand", "reserved", "incoming"] as const).map((figure) => [
+      figure,
+      stock.reduce((sum, place) => sum + place[figure], 0),
+      part[figure],
+    ]);
+    const stale = shown.filter(([, cachedSum, sum]) => cachedSum !== sum);
+    if (version === part.version && stale.length === 0) continue;
+    found.push(`3 the cache is no older than the table: ${part.sku} ${JSON.stringify(stale)}`);
   }
   return found;
 }
