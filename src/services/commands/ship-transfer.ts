@@ -31,6 +31,9 @@ const data = z.strictObject({
 
 type Data = z.output<typeof data>;
 
+/** Where a part that was handed over lies in no bin at all, by the books. */
+const NO_BIN = "unknown";
+
 export const shipTransfer = commandKind({
   senders: ["device", "keeper"],
   data,
@@ -96,12 +99,33 @@ export const shipTransfer = commandKind({
     return { ok: true, work };
   },
 
+  /** The first line that the books don't have: what was handed over all the same is kept for a person. */
+  async scan(deps, _context, command) {
+    const found = await homeOf(deps, command.device_id);
+    if (!found.ok) return null;
+    const { location } = found.home;
+    const bins = await binsOf(deps.db, demandOf(command.lines, location));
+    const [short] = await shortages(deps.db, demandOf(command.lines, location));
+    if (short) {
+      const bin = fullest(bins, short.sku) ?? command.lines.find((line) => line.sku === short.sku)?.bin ?? NO_BIN;
+      return { sku: short.sku, location, bin, says: "taken", quantity: short.wanted };
+    }
+    const picked = pickLines(command.lines, bins);
+    const line = picked.ok ? undefined : command.lines[picked.line];
+    if (line?.bin === undefined) return null;
+    return { sku: line.sku, location, bin: line.bin, says: "taken", quantity: line.quantity };
+  },
+
   async explain(deps, _context, command, code) {
     const found = await homeOf(deps, command.device_id);
     const short = found.ok ? await shortage(deps, demandOf(command.lines, found.home.location), command) : null;
     return short ?? refuse(code, "stock was taken by someone else in the same moment");
   },
 });
+
+function fullest(bins: Awaited<ReturnType<typeof binsOf>>, part: string): string | undefined {
+  return bins.filter((bin) => bin.sku === part).sort((a, b) => b.quantity - a.quantity)[0]?.bin;
+}
 
 function demandOf(lines: Data["lines"], location: string): PlaceDemand[] {
   return sumDemand(lines.map((line) => ({ sku: line.sku, location, quantity: line.quantity })));
