@@ -45,7 +45,7 @@ export class OutboxRelay extends DurableObject<Env> {
           ...container,
           kv: this.env.CACHE,
           share,
-          readCursor: () => this.ctx.storage.kv.get<number>(SECOND_DROP) ?? 0,
+          readCursor: () => this.ctx.storage.kv.get<number>(SECOND_DROP),
           writeCursor: (place) => this.ctx.storage.kv.put(SECOND_DROP, place),
         });
       const seal = () => sealAudit(auditDeps(container));

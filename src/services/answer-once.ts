@@ -54,8 +54,8 @@ export async function answerOnce<Deps extends Pick<ServiceDeps, "db" | "commit">
   once: Once<Deps, Done>,
 ): Promise<Answered | Refusal> {
   const { intent, trace, write, textOf, textOfRefusal } = once;
-  const known = await findInboxRow(deps.db, intent.scope, intent.id);
-  if (known) return known.body_hash === intent.bodyHash ? replay(known) : keyReused();
+  const known = await storedAnswer(deps, intent);
+  if (known) return known;
 
   let kept: string | undefined;
   const commit = async (work: UnitOfWork): Promise<Committed> => {
@@ -70,13 +70,21 @@ export async function answerOnce<Deps extends Pick<ServiceDeps, "db" | "commit">
     const outcome = await write({ ...deps, commit });
     if (kept !== undefined) return { ok: true, text: kept, replayed: false };
     const text = outcome.ok ? textOf(outcome) : textOfRefusal(outcome);
-    if (text === null) return outcome as Refusal;
+    // Of two at once the slower may find what it was to change gone: the other has changed it, and has the answer.
+    if (text === null) return (await storedAnswer(deps, intent)) ?? (outcome as Refusal);
     const committed = await deps.commit({ trace, inbox: { ...intent, result: text }, writes: [] });
     return isFirst(committed) ? { ok: true, text, replayed: false } : stored(committed);
   } catch (error) {
     if (error instanceof AnsweredBefore) return stored(error.committed);
     throw error;
   }
+}
+
+/** The answer that is stored for the intent by now, or null. */
+async function storedAnswer(deps: Pick<ServiceDeps, "db">, intent: Intent): Promise<Answered | Refusal | null> {
+  const known = await findInboxRow(deps.db, intent.scope, intent.id);
+  if (!known) return null;
+  return known.body_hash === intent.bodyHash ? replay(known) : keyReused();
 }
 
 function isFirst(committed: Committed): boolean {

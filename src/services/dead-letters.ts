@@ -104,7 +104,7 @@ async function redrive(deps: RedriveDeps, done: Redriven, by: By): Promise<boole
     trace: by.trace,
     answers: done,
     writes: [
-      ...reviveWrites(letters),
+      ...reviveWrites(letters, at),
       closeLetters(letters, { state: "redriven", at, by: by.principal.subject, reason: null }),
     ],
     audit: letters.flatMap((letter) => [
@@ -135,7 +135,7 @@ export async function discard(
   const committed = await deps.commit({
     trace: by.trace,
     answers: done,
-    writes: [closeLetters([letter], end), ...(letter.kind === "event" ? [finishDead(letter)] : [])],
+    writes: [closeLetters([letter], end), ...(letter.kind === "event" ? [finishDead(letter, at)] : [])],
     audit: [{ ...change(letter, "discarded", by.principal), reason }],
   });
   if (!committed.ok) return closedAlready((await findLetter(deps.db, id)) ?? letter);

@@ -8,7 +8,7 @@ import { refuse, type Refusal } from "../domain/errors.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
 import type { Clock } from "../domain/ports.ts";
 import type { Trace } from "../domain/trace.ts";
-import type { ServiceDeps } from "./deps.ts";
+import { isoNow, type ServiceDeps } from "./deps.ts";
 
 export interface ParkingDeps {
   readonly clock: Clock;
@@ -72,7 +72,7 @@ export async function unparkEvent(
   const committed = await deps.commit({
     trace: by.trace,
     answers: done,
-    writes: [unparkRow(event)],
+    writes: [unparkRow(event, isoNow(deps))],
     audit: [
       {
         actor: actorOf(by.principal),

@@ -5,7 +5,7 @@
 import { CACHE_SECOND_DROP_MS } from "../config.ts";
 import { dropKeys } from "../cache/read-through.ts";
 import type { Database } from "../db/database.ts";
-import { eventsOfAge, type Share } from "../db/queries/outbox.ts";
+import { eventsOfAge, lastOlderThan, type Share } from "../db/queries/outbox.ts";
 import { parseEvent } from "../domain/events.ts";
 import type { Clock } from "../domain/ports.ts";
 import { STALE_TYPES, staleKeys } from "./cache-invalidation.ts";
@@ -15,8 +15,8 @@ export interface SecondDropDeps {
   readonly clock: Clock;
   readonly kv: KVNamespace;
   readonly share: Share;
-  /** The place in the log up to which everything was dropped twice. */
-  readonly readCursor: () => number;
+  /** The place in the log up to which everything was dropped twice; undefined: a shard that has dropped nothing yet. */
+  readonly readCursor: () => number | undefined;
   readonly writeCursor: (place: number) => void;
 }
 
@@ -28,8 +28,9 @@ const ENOUGH_KEYS = 400;
 export async function dropAgain(deps: SecondDropDeps): Promise<void> {
   const olderThanIso = new Date(deps.clock.now() - CACHE_SECOND_DROP_MS).toISOString();
   const dropped = new Set<string>();
+  if (deps.readCursor() === undefined) deps.writeCursor(await startOf(deps));
   while (dropped.size < ENOUGH_KEYS) {
-    const after = deps.readCursor();
+    const after = deps.readCursor() ?? 0;
     const { events, upTo } = await eventsOfAge(deps.db, {
       after,
       olderThanIso,
@@ -51,4 +52,9 @@ export async function dropAgain(deps: SecondDropDeps): Promise<void> {
     for (const key of keys) dropped.add(key);
     deps.writeCursor(reached);
   }
+}
+
+/** A new shard begins where those before it can't have dropped twice yet: what lay in its buckets before is theirs. */
+function startOf({ db, clock }: SecondDropDeps): Promise<number> {
+  return lastOlderThan(db, new Date(clock.now() - 2 * CACHE_SECOND_DROP_MS).toISOString());
 }

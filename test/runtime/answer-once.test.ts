@@ -47,6 +47,21 @@ function ask(key: string, between: (id: string) => Promise<unknown> = async () =
 }
 
 describe("of many at once under one key", () => {
+  it("a slower one that finds nothing left to do has the answer of the faster one", async ({ expect }) => {
+    const key = "gone";
+    const slower = await answerOnce<Container, Named>(container, {
+      intent: intentOf(key),
+      trace: container.newTrace(),
+      write: async () => {
+        await ask(key); // between the slower one's look at its key and its look at the thing
+        return refuse("NOT_FOUND", "nothing is left to do");
+      },
+      textOf: (done) => JSON.stringify(done),
+      textOfRefusal: () => null,
+    });
+    expect(slower).toMatchObject({ ok: true, replayed: true, text: expect.stringContaining("gone-") });
+  });
+
   it("nothing of a loser runs on as if its batch had been committed", async ({ expect }) => {
     const ranOn: string[] = [];
     const answers = await Promise.all(

@@ -79,14 +79,15 @@ type Letters = readonly Pick<DeadLetterRow, "id" | "kind" | "eventSeq">[];
  * Gives what the letters are about back to the relay, to be sent as if for the first time. Reads the open letters: it must
  * stand before they are closed.
  */
-export function reviveWrites(letters: Letters): GuardedWrite[] {
+export function reviveWrites(letters: Letters, nowIso: string): GuardedWrite[] {
   const ids = JSON.stringify(letters.map(({ id }) => id));
   const events = new Set(letters.flatMap(({ kind, eventSeq }) => (kind === "event" ? [eventSeq] : []))).size;
   const commands = letters.filter(({ kind }) => kind === "command").length;
   const writes: GuardedWrite[] = [];
   if (events > 0) {
     writes.push({
-      statement: sql`UPDATE outbox SET dead = outbox.dead & ~l.bits, lease_until = '', attempts = 0, parked_at = NULL
+      statement: sql`UPDATE outbox SET dead = outbox.dead & ~l.bits, lease_until = '', attempts = 0, parked_at = NULL,
+          not_before = ${nowIso}
         FROM (SELECT event_seq, event_id, SUM(bit) AS bits FROM dead_letters
               WHERE kind = 'event' AND state = 'open' AND id IN (SELECT value FROM json_each(${ids}))
               GROUP BY event_seq, event_id) AS l
@@ -106,9 +107,9 @@ export function reviveWrites(letters: Letters): GuardedWrite[] {
 }
 
 /** The subscriber has done with the event, by a person's decision: the discarded letter is the evidence in place of an effect. */
-export function finishDead(letter: Pick<DeadLetterRow, "eventSeq" | "eventId" | "bit">): GuardedWrite {
+export function finishDead(letter: Pick<DeadLetterRow, "eventSeq" | "eventId" | "bit">, nowIso: string): GuardedWrite {
   return {
-    statement: sql`UPDATE outbox SET dead = dead & ~${letter.bit}, done = done | ${letter.bit}
+    statement: sql`UPDATE outbox SET dead = dead & ~${letter.bit}, done = done | ${letter.bit}, not_before = ${nowIso}
       WHERE seq = ${letter.eventSeq} AND event_id = ${letter.eventId} AND dead & ${letter.bit} <> 0`,
     expect: { rows: 1, otherwise: "CONFLICT" },
   };

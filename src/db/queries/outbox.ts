@@ -96,10 +96,10 @@ export function parkRow(row: Pick<OpenEvent, "seq" | "event_id">, nowIso: string
   };
 }
 
-/** The relay takes it up again as if for the first time. */
-export function unparkRow(row: Pick<OpenEvent, "seq" | "event_id">): GuardedWrite {
+/** The relay takes it up again as if for the first time; its retention begins anew. */
+export function unparkRow(row: Pick<OpenEvent, "seq" | "event_id">, nowIso: string): GuardedWrite {
   return {
-    statement: sql`UPDATE outbox SET parked_at = NULL, error = NULL, lease_until = '', attempts = 0
+    statement: sql`UPDATE outbox SET parked_at = NULL, error = NULL, lease_until = '', attempts = 0, not_before = ${nowIso}
       WHERE seq = ${row.seq} AND event_id = ${row.event_id} AND parked_at IS NOT NULL`,
     expect: { rows: 1, otherwise: "CONFLICT" },
   };
@@ -181,7 +181,7 @@ export function deliveryStates(db: Database, places: readonly number[]) {
 }
 
 /**
- * Deletes what was finished before `beforeIso`, up to 500 rows from the old end of the log. While the oldest row is
+ * Deletes what is done, and was made, due or given back before `beforeIso`, up to 500 rows from the old end of the log. While the oldest row is
  * younger, one row is read. The newest row stays, so that a place in the log is never given twice.
  */
 export async function deleteFinished(db: Database, beforeIso: string): Promise<void> {
@@ -191,11 +191,11 @@ export async function deleteFinished(db: Database, beforeIso: string): Promise<v
   if (!oldest || oldest.created_at >= beforeIso) return;
   // Unfinished rows at the old end stay: the look goes that much further, so that they never hide the finished ones.
   await db.run(sql`DELETE FROM outbox WHERE seq IN (
-    SELECT seq FROM (SELECT seq, want, done, created_at FROM outbox ORDER BY seq
+    SELECT seq FROM (SELECT seq, want, done, MAX(created_at, not_before) AS since FROM outbox ORDER BY seq
       LIMIT 500 + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_parked WHERE parked_at IS NOT NULL)
                 + (SELECT COUNT(*) FROM dead_letters WHERE state = 'open')
                 + (SELECT COUNT(*) FROM outbox INDEXED BY outbox_open WHERE (done | dead) <> want AND parked_at IS NULL))
-    WHERE done = want AND created_at < ${beforeIso} AND seq < (SELECT MAX(seq) FROM outbox))`);
+    WHERE done = want AND since < ${beforeIso} AND seq < (SELECT MAX(seq) FROM outbox))`);
 }
 
 export interface LoggedEvent {
@@ -222,6 +222,14 @@ export async function eventsOfAge(
         ORDER BY seq LIMIT 1), 9007199254740991)
     ORDER BY seq LIMIT ${q.limit}`);
   return { events: rows.filter(({ wanted }) => wanted === 1), upTo: rows.at(-1)?.seq ?? q.after };
+}
+
+/** The last place of the log that is older; 0: none. Reads from the young end, so as many rows as are younger. */
+export async function lastOlderThan(db: Database, iso: string): Promise<number> {
+  const [row] = await db.all<{ seq: number }>(
+    sql`SELECT seq FROM outbox WHERE created_at < ${iso} ORDER BY seq DESC LIMIT 1`,
+  );
+  return row?.seq ?? 0;
 }
 
 export interface OutboxSummary {
