@@ -2,7 +2,6 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, it } from "vitest";
 import { openDatabase } from "../../src/db/database.ts";
-import type { Env } from "../../src/env.ts";
 import {
   eventsSince,
   everything,
@@ -67,7 +66,7 @@ describe("stock", () => {
     await must(importCsv("stock", file(STOCK, "LONG-1,w-1,A,10")));
     const read = async (quantity: number) => {
       const rows = meterRows();
-      const deps = importDeps({ db: openDatabase(throughWorld(env as Env).DB) });
+      const deps = importDeps({ db: openDatabase(throughWorld(env).DB) });
       await must(importCsv("stock", file(STOCK, `LONG-1,w-1,A,${quantity}`), { deps }));
       wrapBindings({});
       return rows.taken().read;
