@@ -11,7 +11,9 @@ export type FaultKind =
   /** Its caller hears of a time-out; `release` hands it to the database later. */
   | "held"
   /** It reaches the database two times, as by a hidden retry; its caller gets the second answer. */
-  | "twice";
+  | "twice"
+  /** Something else commits first; then the batch goes on its way. */
+  | "overtaken";
 
 export interface Fault {
   /** A parameter of the batch's first statement, or a value in its list of rows: the inbox id of a saga's step, a command's id. */
