@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { parseSettings } from "../src/config.ts";
 import { messageOf } from "../src/domain/errors.ts";
 import { SIMULATED_SECRET } from "../src/domain/supplier-access.ts";
+import { CLIENT_ID, CLIENT_SECRET, DRIVE_ID } from "../supplier/src/graph/account.ts";
 import { releaseForgotten } from "./forgotten-messages.ts";
 import { applyMigrations } from "./migrate.ts";
 import { dueCrons, isEveryMinute } from "./crons.ts";
@@ -17,7 +18,9 @@ const DEFAULT_PORT = "8787";
 const DEFAULT_STATE = ".waybill";
 const CRON_MS = 60_000;
 const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;
-const OVERRIDABLE = ["HUB_SHARDS", "RELAY_SHARDS"] as const;
+/** `http://graph.localhost:{port}/waybill/` shows its documents, its calls and its switches. */
+const STAND_IN_TENANT = "waybill";
+const OVERRIDABLE = ["DOCUMENT_STORE", "HUB_SHARDS", "RELAY_SHARDS"] as const;
 
 let stopping = false;
 
@@ -100,6 +103,7 @@ function checkedVars({ privateJwk, auditKey, supplierSecret }: StateFolder): Rec
     DECISION_ENGINE: "rules",
     AUTH_PRIVATE_JWK: privateJwk,
     AUDIT_KEY: auditKey,
+    ...standInSharepoint(),
     SUPPLIER_SECRETS: JSON.stringify({ [SIMULATED_SECRET]: supplierSecret }),
   };
   for (const name of OVERRIDABLE) {
@@ -108,6 +112,18 @@ function checkedVars({ privateJwk, auditKey, supplierSecret }: StateFolder): Rec
   }
   parseSettings({ ...configuredVars(), ...vars });
   return vars;
+}
+
+/** The way into the stand-in for Microsoft Graph: it is there, whether it is the document store or not. */
+function standInSharepoint(): Record<string, string> {
+  return {
+    SHAREPOINT_TENANT_ID: STAND_IN_TENANT,
+    SHAREPOINT_CLIENT_ID: CLIENT_ID,
+    SHAREPOINT_CLIENT_SECRET: CLIENT_SECRET,
+    SHAREPOINT_DRIVE_ID: DRIVE_ID,
+    SHAREPOINT_LOGIN_URL: "https://login.waybill.example",
+    SHAREPOINT_GRAPH_URL: "https://graph.waybill.example",
+  };
 }
 
 async function refuseTakenPort(port: number): Promise<void> {

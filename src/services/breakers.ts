@@ -13,6 +13,7 @@ import { listBreakers, markAnnounced, showCircuit, type ListedBreaker } from "..
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { AppError, refuse, type Refusal } from "../domain/errors.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
+import { DOCUMENT_STORES } from "../domain/ports.ts";
 import type { Trace } from "../domain/trace.ts";
 import { CLOSED, circuitStatus, type CircuitSettings, type CircuitState } from "../resilience/circuit-breaker.ts";
 import type { Cause, CircuitNow, Hand, News } from "../resilience/circuit-record.ts";
@@ -27,7 +28,7 @@ export const CIRCUIT_SETTINGS: CircuitSettings = {
 };
 
 /** Dependencies that there is one of; suppliers and webhooks are rows. */
-const NAMED = ["archive", "workers-ai"] as const;
+const NAMED = [...DOCUMENT_STORES, "workers-ai"] as const;
 
 /** A breaker's object as operations use it. Each rejects with a retryable AppError when it can't be reached in time. */
 export interface OperatedBreaker {

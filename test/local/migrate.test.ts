@@ -195,3 +195,59 @@ it("suppliers of before adapters are simulated where the stand-in answers, else 
     "CHECK constraint failed",
   );
 });
+
+it("response files on their way go on to the archive, and those that are there stay there", async ({ expect }) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({});
+  const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
+  for (const name of all.filter((one) => one < "0013")) cpSync(join("migrations", name), join(folder, name));
+  await applyMigrations(db, folder);
+  await db
+    .prepare(
+      `INSERT INTO cloud_uploads(response_id, path, state, attempts, error, updated_at)
+       VALUES ('res_1', 'a', 'queued', 2, 'down', 't1'), ('res_2', 'b', 'done', 1, NULL, 't2'), ('res_3', 'c', 'failed', 5, 'down', 't3')`,
+    )
+    .run();
+  expect(await applyMigrations(db)).toContain("0013_documents.sql");
+
+  const same = { store: "archive", ladder_from: 0, link: null };
+  expect((await db.prepare("SELECT * FROM cloud_uploads ORDER BY 1").all()).results).toEqual([
+    {
+      ...same,
+      response_id: "res_1",
+      path: "a",
+      state: "queued",
+      attempts: 2,
+      error: "down",
+      due_at: "t1",
+      updated_at: "t1",
+    },
+    {
+      ...same,
+      response_id: "res_2",
+      path: "b",
+      state: "stored",
+      attempts: 1,
+      error: null,
+      due_at: "t2",
+      updated_at: "t2",
+    },
+    {
+      ...same,
+      response_id: "res_3",
+      path: "c",
+      state: "failed",
+      attempts: 5,
+      error: "down",
+      due_at: "t3",
+      updated_at: "t3",
+    },
+  ]);
+  const plan = await db
+    .prepare(
+      "EXPLAIN QUERY PLAN SELECT response_id FROM cloud_uploads WHERE state = 'queued' AND due_at < ? ORDER BY due_at",
+    )
+    .bind("t")
+    .all<{ detail: string }>();
+  expect(plan.results.map(({ detail }) => detail)).toEqual([expect.stringContaining("cloud_uploads_queued")]);
+});

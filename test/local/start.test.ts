@@ -28,6 +28,7 @@ describe("what is wrong is refused with 1 and one line that says what to do", ()
     ["PORT", "65536", /PORT must be a whole number from 1 to 65535/],
     ["HUB_SHARDS", "65", /HUB_SHARDS: must be between 1 and 64/],
     ["RELAY_SHARDS", "0", /RELAY_SHARDS: must be between 1 and 64/],
+    ["DOCUMENT_STORE", "dropbox", /DOCUMENT_STORE: Invalid option: expected one of "archive"\|"sharepoint"/],
   ] as const)("%s=%s", async ([name, value, message], { expect }) => {
     const PORT = String(await freePort());
     const { code, stdout, stderr } = await startWaybill({ PORT, WAYBILL_STATE: temporaryFolder(), [name]: value })

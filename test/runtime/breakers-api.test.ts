@@ -37,7 +37,7 @@ function turn(who: string, dependency: string, to: "open" | "reset", reason = "m
 describe("the list", () => {
   it("has every dependency, also one that has never failed, by name", async ({ expect }) => {
     const { results } = await env.DB.prepare("SELECT id FROM suppliers WHERE url IS NOT NULL").all<{ id: string }>();
-    const wanted = ["archive", "workers-ai", ...results.map(({ id }) => `supplier:${id}`)].toSorted();
+    const wanted = ["archive", "sharepoint", "workers-ai", ...results.map(({ id }) => `supplier:${id}`)].toSorted();
     const rows = await listed("?limit=200");
 
     expect(results.length).toBeGreaterThan(0);

@@ -77,6 +77,8 @@ export function throughWorld(env: Env): Env {
       const wrap = world.wraps[key] as ((real: unknown) => unknown) | undefined;
       return wrap ? wrap(target[key]) : target[key];
     },
+    // A variable that only a wrap gives is there too.
+    has: (target, key: keyof Env) => key in target || world.wraps[key] !== undefined,
   });
   seen.set(env, view);
   return view;
