@@ -18,14 +18,14 @@ export interface Planned {
 }
 
 export interface ManyOptions {
-  /** How many orders are under way together. */
+  /** How many orders are under way together. One that has ended isn't, though its purchases may still be watched. */
   readonly atOnce: number;
   readonly planned?: readonly Planned[];
   /** Of each call that hangs at present: when its caller gives it up, in ms since the epoch. */
   readonly hanging?: () => readonly number[];
   /** A saga is woken at `now`, which asked to be at `dueAt`. */
   readonly onWake?: (orderId: string, dueAt: number, now: number) => void;
-  /** A saga has come to its end, and nothing of it waits. */
+  /** An order has come to its end. */
   readonly onEnd?: (state: SagaState) => void;
   /** Real time. */
   readonly deadlineMs: number;
@@ -67,13 +67,17 @@ async function lookSeldom(orderId: string): Promise<boolean> {
   return false;
 }
 
-/** Places each order (`place` returns its id) and plays its saga to its end. The last states, by order id. */
+/**
+ * Places each order (`place` returns its id) and plays its saga until nothing of it waits any more. The last states, by
+ * order id.
+ */
 export async function driveMany(
   places: readonly (() => Promise<string>)[],
   { atOnce, planned = [], hanging = () => [], onWake, onEnd, deadlineMs }: ManyOptions,
 ): Promise<ReadonlyMap<string, SagaState>> {
   const end = Date.now() + deadlineMs;
-  const ended = new Map<string, SagaState>();
+  const ended = new Set<string>();
+  const over = new Map<string, SagaState>();
   /** Sagas that sleep and circuits that are open, with the moment of their alarm. */
   const sleeping = new Map<string, number>();
   const checks = new Map<string, number>();
@@ -102,11 +106,14 @@ export async function driveMany(
     await runDurableObjectAlarm(sagaOf(orderId)); // during a run it waits for the run
     const seen = await sagaOf(orderId).inspect();
     if (!seen) throw new Error(`the saga of ${orderId} is gone`);
-    if (seen.next_wake_at !== null) sleeping.set(orderId, Date.parse(seen.next_wake_at));
-    else if (seen.state.phase === "ended") {
-      ended.set(orderId, seen.state);
+    const hasEnded = seen.state.phase === "ended";
+    if (hasEnded && !ended.has(orderId)) {
+      ended.add(orderId);
       onEnd?.(seen.state);
-    } else throw new Error(`nothing will wake the saga of ${orderId}`);
+    }
+    if (seen.next_wake_at !== null) sleeping.set(orderId, Date.parse(seen.next_wake_at));
+    else if (hasEnded) over.set(orderId, seen.state);
+    else throw new Error(`nothing will wake the saga of ${orderId}`);
     // Only its own calls can have opened these circuits, or closed them.
     for (const supplier of seen.state.suppliers) {
       if (seen.next_wake_at !== null || checks.has(supplier)) await lookAtCircuit(supplier);
@@ -133,9 +140,9 @@ export async function driveMany(
     }
   };
 
-  while (ended.size < places.length) {
+  while (over.size < places.length) {
     if (fault) throw fault.error;
-    if (Date.now() > end) throw new Error(`${places.length - ended.size} orders didn't end within ${deadlineMs} ms`);
+    if (Date.now() > end) throw new Error(`${places.length - over.size} sagas weren't over within ${deadlineMs} ms`);
     for (let place = places[begun]; place && begun - ended.size < atOnce; place = places[++begun]) start(begin(place));
     const now = testClock.now();
     startDue(now);
@@ -153,5 +160,5 @@ export async function driveMany(
     if (!Number.isFinite(next)) throw new Error("orders are left and nothing is due, ever");
     moveClock(Math.max(0, Math.ceil(next - testClock.now())) + 1);
   }
-  return ended;
+  return over;
 }
