@@ -11,8 +11,8 @@ import { runVitest } from "./sweep/run-vitest.ts";
 const FLOWS = "test/faults/sweep";
 const MIN_POINTS = 150;
 const PAIRS = 2_000;
-/** The flows run side by side; each worker has a runtime of its own. */
-const WORKERS = "2";
+/** The flows run side by side, more of them than cores: a run mostly waits. Each worker has a runtime of its own. */
+const WORKERS = "4";
 
 /** Other proofs whose tests take their full size from SWEEP_FULL=1; what they print is shown. `[project, file]` */
 const PROOFS: readonly (readonly [project: string, file: string])[] = [
