@@ -14,6 +14,7 @@ import {
   type SagaError,
   type SagaState,
 } from "./saga-state.ts";
+import { nextLook } from "./saga-surplus.ts";
 
 export function startSaga(
   orderId: string,
@@ -34,12 +35,15 @@ export function startSaga(
     blockedSince: 0,
     takeOver: null,
     closings: 0,
+    watching: [],
   };
 }
 
 export function nextAction(state: SagaState, now: number, definitions: SagaDefinitions = SAGA_DEFINITIONS): SagaAction {
-  if (state.phase === "ended") return { do: "nothing" };
+  const look = nextLook(state);
+  if (state.phase === "ended" && !look) return { do: "nothing" };
   if (state.waitUntil > now) return { do: "sleep", until: state.waitUntil };
+  if (look) return look;
   if (state.takeOver) return { do: "take_over", ...state.takeOver, error: errorAfter(state) };
   const definition = definitionOf(definitions, state.definition);
   if (!definition && !isSettledByHand(state)) {
@@ -96,11 +100,13 @@ function errorAfter({ takeOver, error, steps }: SagaState): SagaError | null {
 
 /** What must be on record before the action is carried out: the intent, its attempt, the compensation that it may need. */
 export function begin(state: SagaState, action: SagaAction): SagaState {
-  if (!("step" in action)) return state;
+  if (!("step" in action) || action.do === "recall" || action.do === "report") return state;
   const entry = entryOf(state, action.step);
   const doubtful = entry.doubtful || diedInCall(entry);
-  if (action.do === "run")
-    return withEntry(state, { ...entry, state: "intended", attempt: entry.attempt + 1, doubtful });
+  if (action.do === "run") {
+    const sentAgain = entry.sentAgain || doubtful;
+    return withEntry(state, { ...entry, state: "intended", attempt: entry.attempt + 1, doubtful, sentAgain });
+  }
   if (action.do === "probe") return withEntry(state, { ...entry, state: "unknown", doubtful: true });
   const attempt = entry.state === "compensating" ? entry.attempt + 1 : 1;
   return withEntry(state, { ...entry, state: "compensating", attempt, notBefore: 0, doubtful });

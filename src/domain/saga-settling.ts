@@ -14,6 +14,7 @@ import {
   type SagaState,
   type StepEntry,
 } from "./saga-state.ts";
+import { settleLook, watchPurchases } from "./saga-surplus.ts";
 
 /** How often a reservation that was gone is made anew. */
 const MAX_ROUNDS = 3;
@@ -26,7 +27,11 @@ export function settle(
   now: number,
   rules: SagaRules,
 ): SagaState {
+  if (action.do === "recall" || action.do === "report") {
+    return settleLook({ ...state, waitUntil: 0 }, outcome, now, rules);
+  }
   const settled = settleAction({ ...state, waitUntil: 0 }, action, outcome, now, rules);
+  if (settled.phase === "ended" && settled.status === "Completed") return watchPurchases(settled, now, rules);
   const held = settled.steps.map(({ blockedSince }) => blockedSince).filter((since) => since > 0);
   return {
     ...settled,
@@ -35,13 +40,9 @@ export function settle(
   };
 }
 
-function settleAction(
-  state: SagaState,
-  action: SagaAction,
-  outcome: Outcome,
-  now: number,
-  rules: SagaRules,
-): SagaState {
+type Act = Exclude<SagaAction, { do: "recall" | "report" }>;
+
+function settleAction(state: SagaState, action: Act, outcome: Outcome, now: number, rules: SagaRules): SagaState {
   if (outcome.kind === "ended") return { ...state, phase: "ended", status: outcome.status, takeOver: null };
   if ("step" in action) return settleStep(state, action, outcome, now, rules);
   if (outcome.kind === "failed" && action.do === "take_over") {
@@ -69,7 +70,7 @@ function settleMark(state: SagaState, outcome: Outcome, now: number, rules: Saga
 
 function settleStep(
   state: SagaState,
-  action: Extract<SagaAction, { step: unknown }>,
+  action: Extract<Act, { step: unknown }>,
   outcome: Outcome,
   now: number,
   rules: SagaRules,

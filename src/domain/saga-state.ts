@@ -26,6 +26,8 @@ export interface StepEntry {
   readonly round: number;
   /** Was the outcome ever unknown? Then a late acceptance is looked for after compensation. */
   readonly doubtful: boolean;
+  /** Was it sent once more after a call that got no usable answer? Then both may be accepted. */
+  readonly sentAgain: boolean;
   readonly lateChecks: number;
   /** Its compensation isn't tried before this time (ms since the epoch); 0: now. */
   readonly notBefore: number;
@@ -79,10 +81,28 @@ export interface SagaState {
   readonly takeOver: TakeOver | null;
   /** How often the mark `Cancelled` has failed. */
   readonly closings: number;
+  /** Of a completed order: what its suppliers may have accepted beyond it is looked for. */
+  readonly watching: readonly Watch[];
+}
+
+/** A purchase that was sent more than once, and what was found of it since the order was completed. */
+export interface Watch {
+  readonly step: StepName;
+  /** Ms since the epoch. */
+  readonly since: number;
+  /** Looks after which nothing was too much. */
+  readonly looks: number;
+  /** Tries in vain of the look that is due. */
+  readonly attempt: number;
+  /** What couldn't be cancelled, to be told; null: nothing is known of such. */
+  readonly left: SagaError | null;
 }
 
 export type SagaAction =
   | { readonly do: "run" | "probe" | "compensate"; readonly step: StepName; readonly key: string }
+  /** Looks for what a supplier accepted beyond the order, and cancels it. */
+  | { readonly do: "recall"; readonly step: StepName; readonly key: string }
+  | { readonly do: "report"; readonly step: StepName; readonly key: string; readonly error: SagaError }
   | { readonly do: "fence" }
   | ({ readonly do: "take_over"; readonly error: SagaError | null } & TakeOver)
   | { readonly do: "close"; readonly status: "Cancelled" | "NeedsAttention"; readonly error: SagaError | null }
@@ -118,8 +138,10 @@ export function restoreSaga(stored: unknown): SagaState {
     ...state,
     takeOver: state.takeOver ?? null,
     closings: state.closings ?? 0,
+    watching: state.watching ?? [],
     steps: state.steps.map((entry) => ({
       ...entry,
+      sentAgain: entry.sentAgain ?? (entry.doubtful && entry.attempt > 1),
       notBefore: entry.notBefore ?? 0,
       blockedSince: entry.blockedSince ?? 0,
     })),
@@ -136,6 +158,7 @@ const UNTRIED: Omit<StepEntry, "step"> = {
   attempt: 0,
   round: 0,
   doubtful: false,
+  sentAgain: false,
   lateChecks: 0,
   notBefore: 0,
   blockedSince: 0,

@@ -17,6 +17,7 @@ import type { Env } from "../env.ts";
 import { log } from "../log.ts";
 import { nextDelayMs, spreadMs } from "../resilience/backoff.ts";
 import { closeOrder, compensateStep, fenceOrder } from "../services/order-compensations.ts";
+import { recallSurplus, reportSurplus } from "../services/order-surplus.ts";
 import { takeOverOrder } from "../services/order-takeovers.ts";
 import { noteWait } from "../services/order-watch.ts";
 import { probePurchase, runStep, type StepDeps } from "../services/order-steps.ts";
@@ -225,6 +226,10 @@ export class OrderSaga extends DurableObject<Env> {
     if (action.do === "run") return runStep(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "probe") return probePurchase(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "compensate") return compensateStep(deps, { ...context, step: action.step, key: action.key });
+    if (action.do === "recall") return recallSurplus(deps, { ...context, step: action.step, key: action.key });
+    if (action.do === "report") {
+      return reportSurplus(deps, { ...context, step: action.step, key: action.key }, action.error);
+    }
     if (action.do === "fence") return fenceOrder(deps, context, state.error ?? NO_REASON);
     if (action.do === "take_over") return takeOverOrder(deps, context, action);
     if (action.do === "close") return closeOrder(deps, context, action.status, action.error);

@@ -54,12 +54,18 @@ export function readActs(sql: SqlStorage): ActRow[] {
     .map(({ at, act }) => ({ at, ...(JSON.parse(act) as OperatorAct) }));
 }
 
+const WORDS: Readonly<Partial<Record<SagaAction["do"], string>>> = {
+  probe: "probing",
+  compensate: "compensating",
+  recall: "recalling",
+  report: "reporting",
+};
+
 export function appendIntent(sql: SqlStorage, at: string, action: SagaAction, state: SagaState): void {
   const step = "step" in action ? action.step : action.do;
   const key = keyOf(action);
   const attempt = state.steps.find((entry) => entry.step === step)?.attempt ?? 0;
-  const word = action.do === "compensate" ? "compensating" : action.do === "probe" ? "probing" : "intended";
-  append(sql, { at, step, attempt, key, state: word, detail: null });
+  append(sql, { at, step, attempt, key, state: WORDS[action.do] ?? "intended", detail: null });
 }
 
 export function appendOutcome(

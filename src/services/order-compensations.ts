@@ -163,14 +163,20 @@ export async function closeOrder(
   }
 }
 
-function errorOccurred(order: StepContext["order"], error: SagaError | null, at: string): AnyEventDraft[] {
+/** `sequence`: the order's version by the batch that tells. */
+export function errorOccurred(
+  order: StepContext["order"],
+  error: SagaError | null,
+  at: string,
+  sequence = order.version + 1,
+): AnyEventDraft[] {
   if (!error) return [];
   return [
     {
       type: "ErrorOccurred",
       subject: `order/${order.id}`,
       region: order.region,
-      sequence: order.version + 1,
+      sequence,
       data: {
         code: error.code,
         kind: "order",

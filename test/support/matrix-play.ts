@@ -100,6 +100,16 @@ export async function besides(line: MatrixLine, scene: Scene, ended: Ended): Pro
     .first<number>("n");
   if (told !== 1) wrong.push(`its end was told ${told} times`);
 
+  // An order that has what it asked for doesn't change its end: what its supplier won't take back is told.
+  const surplus = ended.end === "Completed" && ended.left !== "–" ? 1 : 0;
+  const reported = await env.DB.prepare(
+    `SELECT COUNT(*) AS n FROM outbox WHERE type = 'ErrorOccurred' AND subject = ?
+       AND event ->> '$.data.code' = 'SUPPLIER_REFUSED'`,
+  )
+    .bind(`order/${scene.orderId}`)
+    .first<number>("n");
+  if (ended.end === "Completed" && reported !== surplus) wrong.push(`a surplus was told ${reported} times`);
+
   const undone = (await journalOf(scene.orderId)).filter(({ state }) => state === "compensating");
   if (line.undoOf === "none" && undone.length > 0) wrong.push(`${undone[0]?.step} was undone`);
   const struck = await scene.struck();

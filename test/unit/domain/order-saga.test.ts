@@ -140,6 +140,8 @@ describe("forward", () => {
       ["run purchase:acme", "ord_1:acme"],
       ["run move", "ord_1:move:0"],
       ["run complete", "ord_1:complete:0"],
+      ["recall purchase:acme", "ord_1:acme"],
+      ["recall purchase:acme", "ord_1:acme"],
     ]);
   });
 
@@ -156,7 +158,7 @@ describe("forward", () => {
   ])("%s", ([, runs, probes, expected], { expect }) => {
     const { state, calls } = play(script({ "run purchase:acme": runs, "probe purchase:acme": probes }));
 
-    const bought = whatOf(calls).filter((what) => what.endsWith("purchase:acme"));
+    const bought = whatOf(calls).filter((what) => what.endsWith("purchase:acme") && !what.startsWith("recall"));
     expect(bought).toEqual(expected.map((one) => `${one} purchase:acme`));
     expect(state.status).toBe("Completed");
   });
@@ -285,7 +287,8 @@ describe("an open breaker", () => {
     );
 
     const asked = whatOf(calls).filter((what) => what.endsWith("purchase:acme"));
-    expect(asked.map((what) => what.split(" ")[0])).toEqual(["run", "probe", "probe", "probe", "run"]);
+    const afterwards = ["recall", "recall"]; // it was sent twice
+    expect(asked.map((what) => what.split(" ")[0])).toEqual(["run", "probe", "probe", "probe", "run", ...afterwards]);
     expect(entryOf(state, "purchase:acme").attempt).toBe(2);
   });
 
@@ -627,7 +630,9 @@ describe("whatever the outcomes", () => {
           expect(calls.filter(({ action }) => action.do === "compensate")).toEqual([]);
         }
         if (state.status === "Completed") {
-          expect(state.steps.map(({ state: is }) => is)).toEqual(plannedUnder(state).map(() => "done"));
+          const isLeft = (step: StepName) => calls.some(({ what }) => what === `report ${step}`);
+          const wanted = plannedUnder(state).map((step) => (isLeft(step) ? "compensation_failed" : "done"));
+          expect(state.steps.map(({ state: is }) => is)).toEqual(wanted);
         }
         expect(forwardCalls.every(({ action }) => "key" in action && action.key.startsWith("ord_1:"))).toBe(true);
       }),
@@ -660,7 +665,7 @@ describe("whatever the outcomes", () => {
         for (const step of plannedUnder(state)) {
           if (step === "complete") continue;
           const own = calls.filter(
-            ({ action }) => "step" in action && action.step === step && action.do !== "compensate",
+            ({ action }) => "step" in action && action.step === step && ["run", "probe"].includes(action.do),
           );
           const byKey = Map.groupBy(own, ({ action }) => ("key" in action ? action.key : ""));
           for (const [key, tries] of byKey) {
