@@ -47,8 +47,15 @@ interface LateCall {
   readonly init: RequestInit;
 }
 
-/** `share` of all calls fail, drawn from `seed`. Only what is late by itself (a purchase order) can come late. */
-export function unsteadyCalls(options: { readonly share: number; readonly seed: number }): UnsteadyCalls {
+/**
+ * `share` of all calls fail, drawn from `seed`. Only a purchase order can come late. `keepsNoKeys`: suppliers that take a
+ * repeated key for a new purchase order; a call to them isn't delivered twice, since nobody could tell.
+ */
+export function unsteadyCalls(options: {
+  readonly share: number;
+  readonly seed: number;
+  readonly keepsNoKeys?: ReadonlySet<string>;
+}): UnsteadyCalls {
   const real = globalThis.fetch;
   const made = new Map<string, number>();
   const calls: Record<string, number> = {};
@@ -81,7 +88,8 @@ export function unsteadyCalls(options: { readonly share: number; readonly seed: 
     const key = new Headers(init.headers).get("idempotency-key") ?? "";
     const random = chanceFor(`${init.method} ${url.pathname}${url.search} ${key}`);
     if (!random.chance(options.share)) return real(input, init);
-    const fault = random.pick(faultsOf(what));
+    const keyless = options.keepsNoKeys?.has(url.pathname.split("/")[1] ?? "") === true;
+    const fault = random.pick(faultsOf(what, keyless));
     faults[fault]++;
     const arrive = async () => {
       const answer = await real(url.href, withoutSignal(init));
@@ -142,9 +150,11 @@ function whatOf(method: string, url: URL): string {
   return `${method} ${url.pathname.slice(url.pathname.lastIndexOf("/") + 1)}`;
 }
 
-function faultsOf(what: string): readonly Fault[] {
+function faultsOf(what: string, keyless: boolean): readonly Fault[] {
   const all = Object.keys(FAULTS) as Fault[];
-  return what === "POST purchase-orders" ? all : all.filter((fault) => fault !== "late");
+  return all.filter(
+    (fault) => (fault !== "late" || what === "POST purchase-orders") && (fault !== "twice" || !keyless),
+  );
 }
 
 function withoutSignal({ method, headers, body }: RequestInit): RequestInit {
