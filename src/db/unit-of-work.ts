@@ -5,7 +5,7 @@
 import { sql, type SQL, type SQLWrapper } from "drizzle-orm";
 import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { AppError, ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
-import type { DataOf, MessageType } from "../domain/events.ts";
+import type { DataOf, EventType, MessageType } from "../domain/events.ts";
 import type { NewId } from "../domain/ids.ts";
 import { traceIdOf, type Actor, type Trace } from "../domain/trace.ts";
 import type { Database } from "./database.ts";
@@ -40,8 +40,8 @@ export interface EventDraft<T extends MessageType = MessageType> {
   readonly data: DataOf<T>;
   /** Values known only inside the batch: JSON path → expression over its rows. */
   readonly fill?: Readonly<Record<string, SQL>>;
-  /** Makes it a timer: not delivered before (ms since the epoch). */
-  readonly notBefore?: number;
+  /** Makes it a timer: not delivered before (ms since the epoch). Nothing that a hub delivers is one. */
+  readonly notBefore?: T extends EventType ? never : number;
 }
 
 /** Events of which only those are there that a condition keeps, by one statement however many there are. */

@@ -1,7 +1,7 @@
 /**
  * The shell of the relay: a kick after a commit drains at once, an alarm every 5 s is the net, the cron of every minute
  * re-arms a lost alarm. The next alarm is set before anything else, and nothing that is thrown leaves the handler: an
- * alarm that throws is given up by the platform after six tries.
+ * alarm that throws is given up by the platform after six tries. A hub that fails is left alone until the next poll.
  */
 import { DurableObject } from "cloudflare:workers";
 import { OUTBOX_POLL_MS } from "../config.ts";
@@ -22,6 +22,8 @@ const SECOND_DROP = "second-drop";
 export class OutboxRelay extends DurableObject<Env> {
   private draining: Promise<void> | undefined;
   private again = false;
+  /** Hubs that failed since the last poll. */
+  private readonly unreachable = new Set<string>();
 
   /** Drains this shard now. Returns when everything that was committed before the call has left. */
   async kick(shard: number): Promise<void> {
@@ -39,6 +41,7 @@ export class OutboxRelay extends DurableObject<Env> {
       const share = { shard, shards: container.settings.RELAY_SHARDS };
       // A shard of a larger deployment of the past: others serve its buckets.
       if (shard >= share.shards) return await this.ctx.storage.deleteAlarm();
+      this.unreachable.clear();
       await this.drain(shard);
       const dropped = () =>
         dropAgain({
@@ -75,7 +78,7 @@ export class OutboxRelay extends DurableObject<Env> {
   private async drainUntilQuiet(shard: number): Promise<void> {
     do {
       this.again = false;
-      await drainOutbox(relayDeps(createContainer(this.env, this.ctx), shard));
+      await drainOutbox(relayDeps(createContainer(this.env, this.ctx), shard, this.unreachable));
     } while (this.again);
   }
 }

@@ -39,6 +39,9 @@ export interface QueueMessage {
 
 export interface RelayDeps {
   readonly now: () => number;
+  /** Hubs that failed since the relay's last poll: no kick tries them again, the next poll does. */
+  readonly unreachable: Set<string>;
+  /** At most `limit` a region, of those that have a hub which can be reached. */
   readonly hubRows: (limit: number) => Promise<readonly HubRow[]>;
   /** The hubs that must hear of a row. */
   readonly hubsOf: (row: OutboxRow) => Promise<readonly string[]>;
@@ -105,10 +108,12 @@ async function drainHubLane(deps: RelayDeps): Promise<number> {
   await Promise.all(
     [...byHub].map(async ([hub, list]) => {
       try {
-        await deps.deliver(hub, list);
+        if (deps.unreachable.has(hub)) for (const row of list) refused.add(row.seq);
+        else await deps.deliver(hub, list);
       } catch (error) {
         // The hub keeps none of the list or all of it, and repeats are dropped there: retrying the list keeps its order.
         for (const row of list) refused.add(row.seq);
+        deps.unreachable.add(hub);
         deps.log("warn", "relay.hub_unreachable", { hub, rows: list.length, error: messageOf(error) });
       }
     }),

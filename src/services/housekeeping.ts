@@ -7,7 +7,6 @@ import { deleteOldAnswers } from "../db/queries/inbox.ts";
 import { deleteFinished, exhaustedCommands, exhaustedRows, type Share } from "../db/queries/outbox.ts";
 import { deleteOldDeliveries } from "../db/queries/webhook-deliveries.ts";
 import { messageOf } from "../domain/errors.ts";
-import { HUB_BIT } from "../events/subscriptions.ts";
 import { buryCommand } from "./burials.ts";
 import type { ServiceDeps } from "./deps.ts";
 import { parkEvent } from "./parking.ts";
@@ -49,7 +48,7 @@ export async function keepHouse(deps: HousekeepingDeps, share: Share, more: read
 
 async function parkExhausted(deps: HousekeepingDeps, share: Share): Promise<void> {
   const nowIso = new Date(deps.clock.now()).toISOString();
-  for (const row of await exhaustedRows(deps.db, { share, hubBit: HUB_BIT, nowIso, maxSends: MAX_SENDS })) {
+  for (const row of await exhaustedRows(deps.db, { share, nowIso, maxSends: MAX_SENDS })) {
     await parkEvent(deps, row, `sent ${row.attempts} times, never finished by its subscribers`);
   }
 }

@@ -3,6 +3,7 @@ import { QUEUE_SEND_TIMEOUT_MS } from "../config.ts";
 import type { Container } from "../container.ts";
 import { listRegionIds } from "../db/queries/regions.ts";
 import {
+  EVERY_REGION,
   leaseCommands,
   leaseQueueRows,
   markDone,
@@ -18,24 +19,31 @@ import { HUB_BIT } from "../events/subscriptions.ts";
 import { log } from "../log.ts";
 import { parkEvent } from "../services/parking.ts";
 
-export function relayDeps(container: Container, shard: number): RelayDeps {
+export function relayDeps(container: Container, shard: number, unreachable: Set<string>): RelayDeps {
   const { db, env, clock, settings } = container;
   const share = { shard, shards: settings.RELAY_SHARDS };
   const nowIso = () => new Date(clock.now()).toISOString();
-  let regions: Promise<readonly string[]> | undefined;
+  let known: Promise<readonly string[]> | undefined;
+  const regions = () => (known ??= listRegionIds(db));
   const hubsOfRegion = (region: string) => Array.from({ length: settings.HUB_SHARDS }, (_, n) => hubName(region, n));
+  /** The regions none of whose hubs can be reached. */
+  const passedOver = async () => {
+    if (unreachable.size === 0) return [];
+    const all = await regions();
+    const dead = all.filter((region) => hubsOfRegion(region).every((hub) => unreachable.has(hub)));
+    return dead.length === all.length ? [...dead, EVERY_REGION] : dead;
+  };
 
   return {
     now: clock.now,
-    hubRows: async (limit) =>
-      (await openHubRows(db, share, HUB_BIT, nowIso(), limit)).map((row) => ({
-        ...row,
-        unreadable: whyUnreadable(row),
-      })),
+    unreachable,
+    hubRows: async (limit) => {
+      const q = { share, hubBit: HUB_BIT, passedOver: await passedOver(), limit };
+      return (await openHubRows(db, q)).map((row) => ({ ...row, unreadable: whyUnreadable(row) }));
+    },
     hubsOf: async (row) => {
       if (row.region !== null) return hubsOfRegion(row.region);
-      regions ??= listRegionIds(db);
-      return (await regions).flatMap(hubsOfRegion);
+      return (await regions()).flatMap(hubsOfRegion);
     },
     deliver: async (hub, rows) => {
       await env.HUB.get(env.HUB.idFromName(hub)).deliver(rows.map(toHubEvent));
@@ -43,7 +51,7 @@ export function relayDeps(container: Container, shard: number): RelayDeps {
     markHubDone: (places) => markDone(db, places, HUB_BIT),
     park: (row, reason) => parkEvent(container, row, reason),
     leaseQueueRows: (leaseUntil, maxSends, limit) =>
-      leaseQueueRows(db, { share, hubBit: HUB_BIT, nowIso: nowIso(), leaseUntil, maxSends, limit }),
+      leaseQueueRows(db, { share, nowIso: nowIso(), leaseUntil, maxSends, limit }),
     sendEvents: (messages) =>
       boundedSend(container, () => env.EVENTS_QUEUE.sendBatch(messages.map((body) => ({ body })))),
     releaseQueueRows: (places) => releaseQueueRows(db, places),

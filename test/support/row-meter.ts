@@ -1,5 +1,5 @@
 /** Counts the rows that the database says it read and wrote (`meta`), index rows included, while it is bound. */
-import { wrapBindings } from "./world.ts";
+import { wrapBindings, type Wraps } from "./world.ts";
 
 export interface Rows {
   readonly read: number;
@@ -13,8 +13,8 @@ interface Meta {
   readonly meta?: { readonly rows_read?: number; readonly rows_written?: number };
 }
 
-/** Every call of the database from here on is counted; `taken()` gives what came since it was last asked. */
-export function meterRows() {
+/** Every call of the database from here on is counted; `taken()` gives what came since it was last asked. `more`: other wraps. */
+export function meterRows(more: Wraps = {}) {
   const known = new WeakMap<object, { statement: D1PreparedStatement; text: string }>();
   let [read, written, byAlarm] = [0, 0, 0];
   const count = <T>(reply: T, texts: readonly string[]): T => {
@@ -58,7 +58,7 @@ export function meterRows() {
       },
       ...("withSession" in on ? { withSession: (constraint?: string) => session(on.withSession(constraint)) } : {}),
     }) as unknown as T;
-  wrapBindings({ DB: session });
+  wrapBindings({ ...more, DB: session });
   return {
     taken: (): Rows & { readonly byAlarm: number } => {
       const rows = { read, written, byAlarm };

@@ -5,7 +5,7 @@
 import type { Clock } from "../../src/domain/ports.ts";
 import type { Env } from "../../src/env.ts";
 
-type Wraps = { [K in keyof Env]?: (real: Env[K]) => Env[K] };
+export type Wraps = { [K in keyof Env]?: (real: Env[K]) => Env[K] };
 
 type WrapState = (real: DurableObjectState) => DurableObjectState;
 

@@ -15,6 +15,9 @@ export interface Share {
  */
 const served = ({ shard, shards }: Share) => sql`bucket % ${shards} = ${shard}`;
 
+/** Given up by one round of housekeeping. */
+const EXHAUSTED_AT_ONCE = 50;
+
 export interface OpenEvent {
   readonly seq: number;
   readonly event_id: string;
@@ -25,20 +28,45 @@ export interface OpenEvent {
   readonly attempts: number;
 }
 
+/** As the index `outbox_open` has it: it is used where a query says the same. */
+const isOpen = sql`(done | dead) <> want AND parked_at IS NULL`;
+
+/** The region of a row that concerns all of them, as the hub lane finds it. */
+export const EVERY_REGION = "*";
+
 /**
- * Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. At most `limit` a region, so that a
- * region whose hub is down doesn't keep the others from theirs. What comes after a parked event of its subject waits.
+ * Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. The first `limit` of each region but
+ * those to be passed over, so that a region whose hub is down costs the others nothing. What comes after a parked event of
+ * its subject waits. A row that a timer holds back is never for hubs (`EventDraft`), so these stand under no time.
  */
-export function openHubRows(db: Database, share: Share, hubBit: number, nowIso: string, limit: number) {
-  return db.all<OpenEvent & { readonly created_at: string }>(sql`
-    SELECT seq, event_id, type, subject, region, event, attempts, created_at FROM (
-      SELECT seq, event_id, type, subject, region, event, attempts, created_at,
-        ROW_NUMBER() OVER (PARTITION BY region ORDER BY seq) AS nth FROM outbox AS o INDEXED BY outbox_open
-      WHERE ${served(share)} AND not_before <= ${nowIso}
-        AND (done | dead) <> want AND parked_at IS NULL AND want & ~done & ${hubBit} <> 0
-        AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked WHERE p.subject = o.subject AND p.parked_at IS NOT NULL
-          AND p.seq < o.seq AND p.want & ~p.done & ${hubBit} <> 0))
-    WHERE nth <= ${limit} ORDER BY seq`);
+export async function openHubRows(
+  db: Database,
+  q: { share: Share; hubBit: number; passedOver: readonly string[]; limit: number },
+) {
+  // Rows that a queue's subscriber wants too, and those that none does, are two stretches of the index.
+  const of = (queued: 0 | 1) => sql`SELECT * FROM (SELECT ${queued}, hub_region FROM outbox INDEXED BY outbox_open
+    WHERE ${isOpen} AND queued = ${queued} AND not_before = '' AND hub_region > '' ORDER BY hub_region LIMIT 1)`;
+  const rows = await db.all<OpenEvent & { readonly created_at: string }>(sql`
+    WITH RECURSIVE waiting(queued, region) AS (
+      ${of(0)} UNION ALL ${of(1)} UNION ALL
+      SELECT w.queued, (SELECT MIN(hub_region) FROM outbox INDEXED BY outbox_open
+        WHERE ${isOpen} AND queued = w.queued AND not_before = '' AND hub_region > w.region)
+      FROM waiting AS w WHERE w.region IS NOT NULL)
+    SELECT o.seq, o.event_id, o.type, o.subject, o.region, o.event, o.attempts, o.created_at
+    FROM waiting AS w CROSS JOIN outbox AS o
+    WHERE w.region NOT IN (SELECT value FROM json_each(${JSON.stringify(q.passedOver)}))
+      AND o.seq IN (SELECT h.seq FROM outbox AS h INDEXED BY outbox_open
+        WHERE ${isOpen} AND h.queued = w.queued AND h.not_before = '' AND h.hub_region = w.region AND ${served(q.share)}
+          AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked WHERE p.subject = h.subject
+            AND p.parked_at IS NOT NULL AND p.seq < h.seq AND p.want & ~p.done & ${q.hubBit} <> 0)
+        ORDER BY h.seq LIMIT ${q.limit})
+    ORDER BY o.seq`);
+  const taken = new Map<string | null, number>();
+  return rows.filter(({ region }) => {
+    const nth = (taken.get(region) ?? 0) + 1;
+    taken.set(region, nth);
+    return nth <= q.limit; // later ones may follow on some that were left out
+  });
 }
 
 export async function markDone(db: Database, places: readonly number[], bit: number): Promise<void> {
@@ -52,23 +80,15 @@ export async function markDone(db: Database, places: readonly number[], bit: num
  */
 export function leaseQueueRows(
   db: Database,
-  q: {
-    share: Share;
-    hubBit: number;
-    nowIso: string;
-    leaseUntil: string;
-    maxSends: number;
-    limit: number;
-  },
+  q: { share: Share; nowIso: string; leaseUntil: string; maxSends: number; limit: number },
 ) {
   return db.all<OpenEvent>(sql`
     UPDATE outbox SET lease_until = ${q.leaseUntil}, attempts = attempts + 1
     WHERE seq IN (
       SELECT seq FROM outbox INDEXED BY outbox_open
-      WHERE ${served(q.share)} AND not_before <= ${q.nowIso}
-        AND (done | dead) <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
-        AND want & ~(done | dead) & ~${q.hubBit} <> 0
-      ORDER BY seq LIMIT ${q.limit})
+      WHERE ${isOpen} AND queued = 1 AND not_before <= ${q.nowIso} AND ${served(q.share)}
+        AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
+      LIMIT ${q.limit})
     RETURNING seq, event_id, type, subject, region, event, attempts`);
 }
 
@@ -79,13 +99,12 @@ export async function releaseQueueRows(db: Database, places: readonly number[]):
 }
 
 /** Rows sent `maxSends` times whose last lease ran out: nobody will do them any more. */
-export function exhaustedRows(db: Database, q: { share: Share; hubBit: number; nowIso: string; maxSends: number }) {
+export function exhaustedRows(db: Database, q: { share: Share; nowIso: string; maxSends: number }) {
   return db.all<OpenEvent>(sql`
     SELECT seq, event_id, type, subject, region, event, attempts FROM outbox INDEXED BY outbox_open
-    WHERE ${served(q.share)} AND not_before <= ${q.nowIso}
-      AND (done | dead) <> want AND parked_at IS NULL AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
-      AND want & ~(done | dead) & ~${q.hubBit} <> 0
-    LIMIT 50`);
+    WHERE ${isOpen} AND queued = 1 AND not_before <= ${q.nowIso} AND ${served(q.share)}
+      AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
+    LIMIT ${EXHAUSTED_AT_ONCE}`);
 }
 
 export function parkRow(row: Pick<OpenEvent, "seq" | "event_id">, nowIso: string, error: string): GuardedWrite {
@@ -156,7 +175,7 @@ export async function releaseCommands(db: Database, ids: readonly string[]): Pro
 export function exhaustedCommands(db: Database, q: { share: Share; nowIso: string; maxSends: number }) {
   return db.all<LeasedCommand>(sql`SELECT id, attempts FROM commands INDEXED BY commands_open
     WHERE state = 'accepted' AND ${served(q.share)}
-      AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends} LIMIT 50`);
+      AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends} LIMIT ${EXHAUSTED_AT_ONCE}`);
 }
 
 export interface DeliveryState {

@@ -55,6 +55,13 @@ export const outbox = sqliteTable("outbox", {
   parkedAt: text("parked_at"),
   error: text("error"),
   failures: text("failures"),
+  /** Whose hubs still want it, `*`: all; null: none. */
+  hubRegion: text("hub_region").generatedAlwaysAs(
+    sql`(CASE WHEN want & ~done & 1 <> 0 THEN COALESCE(region, '*') END)`,
+    { mode: "virtual" },
+  ),
+  /** 1: a subscriber of the queue still wants it. */
+  queued: integer("queued").generatedAlwaysAs(sql`(want & ~(done | dead) & ~1 <> 0)`, { mode: "virtual" }),
 });
 
 export const audit = sqliteTable("audit", {
