@@ -85,6 +85,16 @@ export const EVENT_DATA = {
     ),
     timestamp,
   }),
+  /** The rest was given up: it is no longer awaited. */
+  PurchaseOrderClosed: z.object({
+    purchase_order_id: id,
+    order_id: id,
+    supplier: id,
+    location: id,
+    reason: z.string(),
+    lines: z.array(z.object({ line: z.int(), sku: id, closed: z.int().positive() })),
+    timestamp,
+  }),
   PartUpdated: z.object({ sku: id, version: z.int().positive(), timestamp }),
   CommandRejected: z.object({
     command_id: id,

@@ -35,6 +35,7 @@ export const RIGHTS = {
   "orders.read": ["manager", "operations", "keeper", "integrator"],
   "transfers.read": ["device", "keeper", "manager", "operations", "admin", "integrator"],
   "purchase_orders.read": ["device", "keeper", "manager", "operations", "admin", "integrator"],
+  "purchase_orders.close": ["manager", "operations", "admin"],
   "devices.read": ["manager", "operations", "admin"],
   "sockets.open": ["device", "technician", "keeper", "manager", "operations"],
   "notifications.read": ["device", "technician", "keeper", "manager", "operations", "admin", "integrator"],

@@ -20,6 +20,7 @@ const FOR_INTEGRATORS: ReadonlySet<EventType> = new Set<EventType>([
   "OrderEnded",
   "PurchaseOrderPlaced",
   "PurchaseOrderReceived",
+  "PurchaseOrderClosed",
   "TransferShipped",
   "TransferReceived",
   "StockBelowMinimum",

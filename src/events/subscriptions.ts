@@ -41,6 +41,7 @@ const QUEUE_SUBSCRIPTIONS: Readonly<Partial<Record<MessageType, readonly QueueSu
   StockBelowMinimum: ["notification"],
   TransferReceived: ["cache-invalidation", "notification"],
   PurchaseOrderReceived: ["cache-invalidation"],
+  PurchaseOrderClosed: ["cache-invalidation"],
   CacheDropDue: ["cache-invalidation"],
   DiscrepancyFound: ["notification"],
   ReservationDue: ["reservation-expiry"],

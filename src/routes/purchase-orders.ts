@@ -1,12 +1,22 @@
 /** Purchase orders with what of them is still open, so that a keeper knows what to receive. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { findPurchaseOrder, listAllPurchaseOrders, type PurchaseOrderOf } from "../db/queries/purchase-orders.ts";
+import { MAX_JSON_BYTES } from "../config.ts";
+import {
+  findPurchaseOrder,
+  listAllPurchaseOrders,
+  type PurchaseOrderLineRow,
+  type PurchaseOrderOf,
+} from "../db/queries/purchase-orders.ts";
 import { listReceipts } from "../db/queries/transfers.ts";
 import type { Principal } from "../domain/identity.ts";
+import { isoDate } from "../domain/iso-date.ts";
 import { moneySchema } from "../domain/parts.ts";
-import { openOf } from "../domain/receipt.ts";
+import { openOf, readClosedShort } from "../domain/receipt.ts";
+import { closeShort } from "../services/purchase-order-closing.ts";
 import type { AppEnv } from "./app-env.ts";
+import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
+import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { pageOf, pageQuery, pageSchema } from "./paging.ts";
 import { problem } from "./problem.ts";
@@ -21,7 +31,10 @@ const summary = z.object({
   reference: z.string().nullable(),
   destination: z.string().nullable().openapi({ description: "Where it is received; null of imported history" }),
   status,
+  /** Freight is in it. */
   total: moneySchema,
+  freight: moneySchema,
+  closed_short: z.object({ at: z.string(), by: z.string(), reason: z.string() }).nullable(),
   created_at: z.string(),
   updated_at: z.string(),
 });
@@ -34,9 +47,16 @@ const details = summary.extend({
       quantity: z.int(),
       received: z.int(),
       rejected: z.int(),
+      closed: z.int().openapi({ description: "Given up when it was closed short" }),
       open: z.int(),
       unit_price: moneySchema,
       due_at: z.string().nullable(),
+      first_due_at: z.string().nullable().openapi({ description: "Before the supplier told another date" }),
+      overdue: z.boolean(),
+      back_order: z
+        .object({ open: z.int(), due_at: z.string().nullable() })
+        .nullable()
+        .openapi({ description: "What is still awaited of a line of which something has come" }),
     }),
   ),
   receipts: z.array(receiptView),
@@ -77,6 +97,44 @@ const one = createRoute({
   },
 });
 
+const close = createRoute({
+  method: "post",
+  path: "/api/purchase-orders/{id}/close",
+  tags: ["purchase orders"],
+  security: BEARER,
+  description: "Closes it short: what is open is given up and no longer incoming. It can't be opened again.",
+  ...KEYED,
+  middleware: [requires("purchase_orders.close"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  request: {
+    params: z.object({ id: z.string().min(1).max(100) }),
+    body: {
+      required: true,
+      content: { "application/json": { schema: z.strictObject({ reason: z.string().trim().min(1).max(500) }) } },
+    },
+  },
+  responses: {
+    200: json(
+      z.object({
+        purchase_order_id: z.string(),
+        status: z.literal("completed"),
+        lines: z.array(z.object({ line: z.int(), sku: z.string(), closed: z.int() })),
+      }),
+      "Closed: what was given up of each line",
+    ),
+    ...problems(
+      ...KEY_PROBLEMS,
+      "BAD_JSON",
+      "UNAUTHENTICATED",
+      "FORBIDDEN",
+      "NOT_FOUND",
+      "VALIDATION",
+      "CONFLICT",
+      "PAYLOAD_TOO_LARGE",
+      "UNSUPPORTED_MEDIA_TYPE",
+    ),
+  },
+});
+
 export function registerPurchaseOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const { cursor, limit, ...filter } = c.req.valid("query");
@@ -89,24 +147,29 @@ export function registerPurchaseOrders(app: OpenAPIHono<AppEnv>): void {
     );
   });
 
+  app.openapi(close, (c) => {
+    const { id } = c.req.valid("param");
+    const { reason } = c.req.valid("json");
+    return once(
+      c,
+      (deps) => closeShort(deps, c.get("principal"), id, reason, c.get("trace")),
+      ({ lines }) => ({
+        status: 200,
+        body: { purchase_order_id: id, status: "completed" as const, lines: [...lines] },
+      }),
+    );
+  });
+
   app.openapi(one, async (c) => {
-    const { db } = c.get("container");
+    const { db, clock } = c.get("container");
+    const today = isoDate(clock.now());
     const found = await findPurchaseOrder(db, c.req.valid("param").id);
     if (!found || !maySee(c.get("principal"), found)) {
       return problem(c, { code: "NOT_FOUND", detail: "no such purchase order" });
     }
     const { currency } = found.po;
     const receipts = await listReceipts(db, `purchase-order/${found.po.id}`);
-    const lines = found.lines.map((line) => ({
-      line: line.line,
-      sku: line.sku,
-      quantity: line.quantity,
-      received: line.received,
-      rejected: line.rejected,
-      open: openOf(line),
-      unit_price: { amount: line.unitPrice, currency },
-      due_at: line.dueAt,
-    }));
+    const lines = found.lines.map((line) => lineView(line, currency, found.po.status === "placed", today));
     return c.json({ ...view(found), lines, receipts: receipts.map(viewReceipt) }, 200);
   });
 }
@@ -114,6 +177,26 @@ export function registerPurchaseOrders(app: OpenAPIHono<AppEnv>): void {
 /** Imported history belongs to no region. */
 function maySee({ region }: Principal, { order }: PurchaseOrderOf): boolean {
   return region === null || order?.region === region;
+}
+
+/** `awaited`: what is open of it still comes. */
+function lineView(line: PurchaseOrderLineRow, currency: string, awaited: boolean, today: string) {
+  const { quantity, received, rejected, closed, dueAt } = line;
+  const open = openOf(line);
+  return {
+    line: line.line,
+    sku: line.sku,
+    quantity,
+    received,
+    rejected,
+    closed,
+    open,
+    unit_price: { amount: line.unitPrice, currency },
+    due_at: dueAt,
+    first_due_at: line.firstDueAt,
+    overdue: awaited && open > 0 && dueAt !== null && dueAt.slice(0, 10) < today,
+    back_order: awaited && open > 0 && received + rejected > 0 ? { open, due_at: dueAt } : null,
+  };
 }
 
 function view({ po, order }: PurchaseOrderOf): z.output<typeof summary> {
@@ -125,6 +208,8 @@ function view({ po, order }: PurchaseOrderOf): z.output<typeof summary> {
     destination: order?.destination ?? null,
     status: po.status,
     total: { amount: po.total, currency: po.currency },
+    freight: { amount: po.freight, currency: po.currency },
+    closed_short: readClosedShort(po.closedShort),
     created_at: po.createdAt,
     updated_at: po.updatedAt,
   };

@@ -15,6 +15,7 @@ export const STALE_TYPES = [
   "InventoryUpdated",
   "TransferReceived",
   "PurchaseOrderReceived",
+  "PurchaseOrderClosed",
   "CacheDropDue",
 ] as const satisfies readonly MessageType[];
 
@@ -22,7 +23,11 @@ export const STALE_TYPES = [
 export function staleKeys(message: Delivery["message"]): string[] {
   if (message.type === "PartUpdated") return [partKey(message.data.sku), CATALOG_KEY];
   if (message.type === "InventoryUpdated") return [partKey(message.data.sku)];
-  if (message.type === "TransferReceived" || message.type === "PurchaseOrderReceived") {
+  if (
+    message.type === "TransferReceived" ||
+    message.type === "PurchaseOrderReceived" ||
+    message.type === "PurchaseOrderClosed"
+  ) {
     return message.data.lines.map((line) => partKey(line.sku));
   }
   if (message.type === "CacheDropDue") return message.data.keys;

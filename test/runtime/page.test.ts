@@ -234,6 +234,15 @@ const SAMPLES: { readonly [T in MessageType]: DataOf<T> } = {
     lines: [{ line: 1, sku: "BK-1", received: 4, rejected: 0 }],
     timestamp: at,
   },
+  PurchaseOrderClosed: {
+    purchase_order_id: "po_1",
+    order_id: "ord_1",
+    supplier: "sup-1",
+    location: "wh-03",
+    reason: "discontinued",
+    lines: [{ line: 1, sku: "BK-1", closed: 4 }],
+    timestamp: at,
+  },
   PartUpdated: { sku: "BK-1", version: 2, timestamp: at },
   CommandRejected: {
     command_id: "cmd_1",

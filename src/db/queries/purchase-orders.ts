@@ -1,6 +1,7 @@
 /** Purchase orders as a warehouse sees them: what a receipt writes of them, and the reads of the API. */
 import { and, asc, desc, eq, sql, type SQL } from "drizzle-orm";
 import { LEAD_TIME_RECEIPTS } from "../../domain/lead-time.ts";
+import type { ClosedShort } from "../../domain/receipt.ts";
 import type { Database } from "../database.ts";
 import { orders, purchaseOrderLines, purchaseOrders } from "../schema/orders.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
@@ -19,14 +20,35 @@ export function settlePurchaseOrder(po: PurchaseOrderRow, to: "placed" | "comple
   };
 }
 
+/** Gives up what is open of `open` lines. Nobody has changed the purchase order since it was read. */
+export function closePurchaseOrder(po: PurchaseOrderRow, open: number, closed: ClosedShort): GuardedWrite[] {
+  return [
+    {
+      statement: sql`UPDATE purchase_orders SET status = 'completed', closed_short = ${JSON.stringify(closed)},
+          updated_at = ${closed.at}, version = version + 1
+        WHERE id = ${po.id} AND version = ${po.version} AND status = 'placed'
+          AND EXISTS (SELECT 1 FROM orders o WHERE o.id = purchase_orders.order_id AND o.status IN ('Completed', 'NeedsAttention'))`,
+      expect: { rows: 1, otherwise: "CONFLICT" },
+    },
+    {
+      statement: sql`UPDATE purchase_order_lines SET closed = quantity - received - rejected
+        WHERE purchase_order_id = ${po.id} AND quantity > received + rejected`,
+      expect: { rows: open, otherwise: "CONFLICT" },
+    },
+  ];
+}
+
+/** `dueAt`: when the supplier now promises what is still open; what was due first is kept. */
 export function settlePurchaseOrderLines(
   purchaseOrderId: string,
-  parts: readonly { line: number; received: number; rejected: number }[],
+  parts: readonly { line: number; received: number; rejected: number; dueAt: string | null }[],
 ): GuardedWrite {
   return {
     statement: sql`UPDATE purchase_order_lines SET received = purchase_order_lines.received + p.received,
-        rejected = purchase_order_lines.rejected + p.rejected
-      FROM (SELECT value ->> 'line' AS line, value ->> 'received' AS received, value ->> 'rejected' AS rejected
+        rejected = purchase_order_lines.rejected + p.rejected, due_at = COALESCE(p.due_at, purchase_order_lines.due_at),
+        first_due_at = COALESCE(first_due_at, CASE WHEN p.due_at <> purchase_order_lines.due_at THEN purchase_order_lines.due_at END)
+      FROM (SELECT value ->> 'line' AS line, value ->> 'received' AS received, value ->> 'rejected' AS rejected,
+              value ->> 'dueAt' AS due_at
             FROM json_each(${JSON.stringify(parts)})) AS p
       WHERE purchase_order_lines.purchase_order_id = ${purchaseOrderId} AND purchase_order_lines.line = p.line`,
     expect: { rows: parts.length, otherwise: "CONFLICT" },

@@ -58,6 +58,7 @@ const FOR_DEVICES: ReadonlySet<string> = new Set<MessageType>([
   "TransferShipped",
   "TransferReceived",
   "PurchaseOrderReceived",
+  "PurchaseOrderClosed",
   "PartUpdated",
   "CommandRejected",
   "DiscrepancyFound",

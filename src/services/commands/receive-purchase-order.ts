@@ -15,12 +15,13 @@ import {
 import type { AnyEventDraft } from "../../db/unit-of-work.ts";
 import { count, deviceId, reason, text } from "../../domain/commands.ts";
 import { refuse, type Refusal } from "../../domain/errors.ts";
-import { openOf } from "../../domain/receipt.ts";
+import { closedShortInWords, openOf, readClosedShort } from "../../domain/receipt.ts";
+import { isoNow } from "../deps.ts";
 import { receiptWork } from "../receipt-work.ts";
 import { commandKind } from "./kind.ts";
 import { homeOfSender, unknown } from "./sender.ts";
 
-/** `line`: the purchase order's own number. `over_receipt`: more may come than was ordered; it needs a person and a reason. */
+/** `line`: the purchase order's own number. `due_at`: when the supplier now promises what stays open of it. `over_receipt`: more may come than was ordered; it needs a person and a reason. */
 const data = z
   .strictObject({
     device_id: deviceId,
@@ -29,7 +30,12 @@ const data = z
     lines: z
       .array(
         z
-          .strictObject({ line: z.int().min(1), received: count, rejected: count.optional() })
+          .strictObject({
+            line: z.int().min(1),
+            received: count,
+            rejected: count.optional(),
+            due_at: z.iso.date().optional(),
+          })
           .refine((one) => one.received + (one.rejected ?? 0) > 0, "must receive or reject something"),
       )
       .min(1)
@@ -68,6 +74,12 @@ export const receivePurchaseOrder = commandKind({
     if (destination !== sender.home.location) {
       return refuse("FORBIDDEN", `${command.purchase_order_id} goes to ${destination}: only there it is received`);
     }
+    const today = isoNow(deps).slice(0, 10);
+    const past = command.lines.findIndex(({ due_at: due }) => due !== undefined && due < today);
+    if (past >= 0) {
+      const detail = `${command.lines[past]?.due_at} is in the past: today is ${today}`;
+      return refuse("VALIDATION", detail, { problems: [{ pointer: `/data/lines/${past}/due_at`, detail }] });
+    }
     const at = command.lines.findIndex(({ line }) => !found.lines.some((one) => one.line === line));
     if (at >= 0) {
       const detail = `${command.purchase_order_id} has no line ${command.lines[at]?.line}`;
@@ -101,11 +113,12 @@ export const receivePurchaseOrder = commandKind({
       at: context.at,
     });
     const lines = came.map(({ line, sku, received, rejected }) => ({ line, sku, received, rejected }));
+    const settledLines = came.map(({ line, received, rejected, dueAt }) => ({ line, received, rejected, dueAt }));
     const arrived = came.filter((line) => line.received > 0).map((line) => line.sku);
     const work = {
       writes: [
         settlePurchaseOrder(po, status, context.at),
-        settlePurchaseOrderLines(po.id, lines),
+        settlePurchaseOrderLines(po.id, settledLines),
         noteArrivals(po, arrived, context.at),
         ...shared.writes,
       ],
@@ -114,7 +127,14 @@ export const receivePurchaseOrder = commandKind({
           actor: context.actor,
           action: status === "completed" ? "purchase order.received" : "purchase order.partially received",
           subject: source,
-          after: { lines, bin: command.bin, command_id: context.commandId },
+          after: {
+            lines: came.map(({ settled: _settled, dueAt, ...line }) => ({
+              ...line,
+              ...(dueAt === null ? {} : { due_at: dueAt }),
+            })),
+            bin: command.bin,
+            command_id: context.commandId,
+          },
           ...(command.reason === undefined ? {} : { reason: command.reason }),
         },
       ],
@@ -131,6 +151,8 @@ export const receivePurchaseOrder = commandKind({
 
 function notReceivable({ po, order }: FoundPurchaseOrder): Refusal | null {
   const facts = { pointer: "/data/purchase_order_id", status: po.status };
+  const short = readClosedShort(po.closedShort);
+  if (short) return refuse("CONFLICT", closedShortInWords(po.id, short), { facts });
   if (po.status === "completed") return refuse("CONFLICT", `${po.id} was received already`, { facts });
   if (po.status !== "placed")
     return refuse("CONFLICT", `${po.id} is ${po.status}: nothing of it is awaited`, { facts });
@@ -148,6 +170,8 @@ interface CameOfLine {
   readonly rejected: number;
   /** How many of the open ones that makes. */
   readonly settled: number;
+  /** When the rest is promised; null: nothing was said, or nothing is left. */
+  readonly dueAt: string | null;
 }
 
 function settle(
@@ -155,7 +179,7 @@ function settle(
   command: Data,
 ): { readonly ok: true; readonly came: CameOfLine[]; readonly status: "placed" | "completed" } | Refusal {
   const came: CameOfLine[] = [];
-  for (const [at, { line, received, rejected = 0 }] of command.lines.entries()) {
+  for (const [at, { line, received, rejected = 0, due_at: promised }] of command.lines.entries()) {
     const ordered = lines.find((one) => one.line === line);
     if (!ordered) return refuse("UNKNOWN_REFERENCE", `${po.id} has no line ${line}`);
     const open = openOf(ordered);
@@ -174,7 +198,8 @@ function settle(
         },
       });
     }
-    came.push({ line, sku: ordered.sku, received, rejected, settled: Math.min(open, given) });
+    const dueAt = given < open ? (promised ?? null) : null;
+    came.push({ line, sku: ordered.sku, received, rejected, settled: Math.min(open, given), dueAt });
   }
   const open = lines.reduce((sum, line) => sum + openOf(line), 0);
   const settled = came.reduce((sum, line) => sum + line.settled, 0);

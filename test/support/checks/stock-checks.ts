@@ -59,7 +59,7 @@ export const STOCK: readonly Check[] = [
     rule: "1 incoming is what moved orders bought and nobody received",
     sql: `SELECT sku || '@' || location || ': ' || COALESCE(l.incoming, 0) || ', bought ' || COALESCE(b.q, 0) AS what
       FROM stock_levels l
-      FULL JOIN (SELECT n.sku, o.destination AS location, SUM(MAX(0, n.quantity - n.received - n.rejected)) AS q
+      FULL JOIN (SELECT n.sku, o.destination AS location, SUM(MAX(0, n.quantity - n.received - n.rejected - n.closed)) AS q
                  FROM (${MOVED}) o JOIN purchase_orders p ON p.order_id = o.id
                  JOIN purchase_order_lines n ON n.purchase_order_id = p.id WHERE p.status IN ('placed', 'completed')
                  GROUP BY 1, 2) b USING (sku, location)
