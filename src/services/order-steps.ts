@@ -16,7 +16,7 @@ import { isoNow, type ServiceDeps } from "./deps.ts";
 import { orderEnded } from "./orders.ts";
 import { explainShortage, reserveParts } from "./parts.ts";
 import { demandOf, moveStock } from "./shipments.ts";
-import { createPurchaseOrder, draftPurchaseOrder, suppliersOf, termsOf } from "./suppliers.ts";
+import { createPurchaseOrder, draftPurchaseOrder, suppliersOf, termsOf, whyNotBought } from "./suppliers.ts";
 
 export const SAGA_SCOPE = "saga";
 
@@ -126,6 +126,8 @@ async function purchase(deps: StepDeps, context: StepContext): Promise<Outcome> 
   const supplier = context.step.slice("purchase:".length);
   const access = await deps.accessTo(supplier);
   if (!access.ok) return failed("SUPPLIER_REFUSED", access.reason);
+  const stop = await whyNotBought(deps, context.lines, supplier);
+  if (stop !== null) return failed("SUPPLIER_REFUSED", stop);
   const draft = draftPurchaseOrder(context.order, context.lines, access.address, context.key);
   const placed = await deps.supplierOf(supplier).placePurchaseOrder(draft);
   if (!placed.ok) return failed("SUPPLIER_REFUSED", `${supplier}: ${placed.reason}`);

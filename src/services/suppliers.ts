@@ -3,6 +3,7 @@
  * finding the order by its key tells; what the supplier has is then written down in one batch.
  */
 import { insertPurchaseOrder, type OrderLineRow, type OrderRow } from "../db/queries/orders.ts";
+import { findBuyable } from "../db/queries/suppliers.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { isoDateAfter } from "../domain/iso-date.ts";
 import type { PlacedPurchaseOrder, PurchaseOrderDraft, SupplierAddress } from "../domain/ports.ts";
@@ -48,6 +49,20 @@ function purchaseOf(order: OrderRow, lines: readonly OrderLineRow[], supplier: s
   });
   const freight = own.reduce((sum, line) => sum + (line.terms?.freight ?? line.freight), 0);
   return { parts, freight, total: totalOf(parts) + freight, currency: own[0]?.terms?.currency ?? order.currency };
+}
+
+/** Why nothing may be bought there any more although it was approved, or null: what was true then may have changed. */
+export async function whyNotBought(
+  deps: Pick<ServiceDeps, "db">,
+  lines: readonly OrderLineRow[],
+  supplier: string,
+): Promise<string | null> {
+  const skus = linesOf(lines, supplier).map((line) => line.sku);
+  const facts = await findBuyable(deps.db, supplier, skus);
+  if (!facts) return `there is no supplier ${supplier}`;
+  if (!facts.active) return `${supplier} has become inactive: nothing is bought there any more`;
+  const [gone] = facts.discontinued;
+  return gone === undefined ? null : `${gone} has been discontinued: nothing of it is bought any more`;
 }
 
 /** What is ordered of one supplier, and at which prices: the goods, in its own currency. */
