@@ -138,6 +138,9 @@ export const SHAREPOINT_SETBACKS = 2; // how often an upload asks where it stand
 export const SHAREPOINT_SESSIONS = 2; // an expired one is begun anew once
 export const SHAREPOINT_PATH_CHARACTERS = 400;
 
+// Purchasing
+export const PROPOSAL_REQUESTS = 100; // waiting requests looked at for one proposal: each brings its allocations, up to 1,000
+
 // Webhooks
 export const WEBHOOK_TIMEOUT_MS = 10_000;
 export const WEBHOOK_LADDER_MS = [

@@ -29,6 +29,7 @@ import { registerOutbox } from "./outbox.ts";
 import { registerPage } from "./page.ts";
 import { registerParts } from "./parts.ts";
 import { registerPurchaseOrders } from "./purchase-orders.ts";
+import { registerPurchaseProposals } from "./purchase-proposals.ts";
 import { onError, problem } from "./problem.ts";
 import { registerRequests } from "./requests.ts";
 import { registerStock } from "./stock.ts";
@@ -80,6 +81,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerDiscrepancies(app);
   registerTransfers(app);
   registerPurchaseOrders(app);
+  registerPurchaseProposals(app);
   registerRequests(app);
   registerDocuments(app);
   registerUploads(app);

@@ -1,0 +1,101 @@
+/** What waiting requests could buy together: seen by a buyer of the region, exact, and acted on by a direct order. */
+import { beforeAll, it } from "vitest";
+import { approveAll, as, env, requestIs, startWorld } from "../support/harness.ts";
+import { violations } from "../support/invariants.ts";
+import { expectProblem } from "../support/problem.ts";
+import { drive, giveSelfLimit, MANAGER, orderView, seedPart, settled } from "../support/saga-world.ts";
+
+beforeAll(async () => {
+  await startWorld();
+  await seedPart("BULK-1", { price: 2_000, offeredBy: ["sup-bulk"] });
+  await env.DB.batch([
+    env.DB.prepare("UPDATE supplier_parts SET moq = 10, pack = 5 WHERE sku = 'BULK-1'"),
+    env.DB.prepare("INSERT INTO price_breaks VALUES ('sup-bulk', 'BULK-1', 15, 1500)"),
+    env.DB.prepare("UPDATE suppliers SET freight_flat = 4000 WHERE id = 'sup-bulk'"),
+  ]);
+});
+
+const proposalsOf = async (who: string) => (await as(who, "GET", "/api/purchase-proposals")).body;
+const usd = (amount: number) => ({ amount, currency: "USD" });
+
+async function askFor(device: string, quantity: number): Promise<string> {
+  const body = { request_number: `BUN-${device}`, device_id: device, lines: [{ sku: "BULK-1", quantity }] };
+  const { request_id: id } = (await as(device, "POST", "/api/requests", body)).body;
+  await requestIs(id, "awaiting_approval");
+  return id;
+}
+
+it("two requests for one part are proposed as one purchase for the shelf, which is then one order, once", async ({
+  expect,
+}) => {
+  expect(await proposalsOf(MANAGER)).toEqual({ data: [], meta: { count: 0, requests: 0, more_wait: false } });
+  const first = await askFor("truck-001", 7);
+  expect((await proposalsOf(MANAGER)).data).toEqual([]);
+  const second = await askFor("truck-002", 8);
+
+  const { data, meta } = await proposalsOf(MANAGER);
+  expect(meta).toEqual({ count: 1, requests: 2, more_wait: false });
+  // Apart: 10 at 20.00 and 40.00 freight, twice. Together: 15 at 15.00, the price from 15 on, and 40.00 freight.
+  const [proposal] = data;
+  expect(proposal).toMatchObject({
+    region: "north",
+    requests: [
+      { request_id: first, destination: "truck-001" },
+      { request_id: second, destination: "truck-002" },
+    ],
+    separately: usd(2 * (20_000 + 4_000)),
+    together: usd(15 * 1_500 + 4_000),
+    saved: usd(48_000 - 26_500),
+    freight: { separately: usd(8_000), together: usd(4_000), saved: usd(4_000) },
+    parts: [
+      {
+        sku: "BULK-1",
+        quantity: 15,
+        requests: [first, second],
+        separately: { order_quantity: 20, waste: 5, amount: usd(40_000) },
+        together: { order_quantity: 15, waste: 0, amount: usd(22_500) },
+        waste_saved: 5,
+        purchases: [{ supplier: "sup-bulk", order_quantity: 15, unit_price: usd(1_500), price_from: 15 }],
+      },
+    ],
+    act: {
+      method: "POST",
+      path: "/api/orders",
+      body: { device_id: "warehouse-01", source: "purchase", lines: [{ sku: "BULK-1", quantity: 15 }] },
+    },
+  });
+  expect(await proposalsOf(MANAGER)).toEqual({ data, meta });
+  for (const id of [first, second]) await requestIs(id, "awaiting_approval");
+
+  const { body } = proposal.act;
+  expectProblem(expect, await as(MANAGER, "POST", "/api/orders", body), 403, "OVER_LIMIT");
+  await giveSelfLimit(MANAGER, 26_500);
+  const placed = await as(MANAGER, "POST", "/api/orders", body);
+  expect(placed.status).toBe(202);
+  await drive(placed.body.order_id);
+  const order = await orderView(placed.body.order_id);
+  expect(order).toMatchObject({ status: "Completed", destination: "warehouse-01", total: proposal.together });
+  expect(order.purchase_orders).toHaveLength(1);
+  expectProblem(expect, await as(MANAGER, "POST", "/api/orders", body), 409, "DUPLICATE");
+
+  await approveAll(first, "reject");
+  expect((await proposalsOf(MANAGER)).data).toEqual([]);
+  await approveAll(second);
+  await requestIs(second, "completed");
+  await settled();
+  expect(await violations(env.DB)).toEqual([]);
+});
+
+it("is seen by buyers of the region only, and by nobody who doesn't buy", async ({ expect }) => {
+  await askFor("truck-003", 7);
+  const more = { request_number: "BUN-4", device_id: "truck-001", lines: [{ sku: "BULK-1", quantity: 9 }] };
+  await requestIs((await as("truck-001", "POST", "/api/requests", more)).body.request_id, "awaiting_approval");
+  for (const who of [MANAGER, "manager-national", "ops", "admin"])
+    expect((await proposalsOf(who)).data).toHaveLength(1);
+  await env.DB.prepare("UPDATE requests SET region = 'south' WHERE request_number = 'BUN-4'").run();
+  expect((await proposalsOf(MANAGER)).data).toEqual([]);
+  expect((await proposalsOf("manager-national")).meta.requests).toBe(2);
+  await env.DB.prepare("UPDATE requests SET region = 'north' WHERE request_number = 'BUN-4'").run();
+  for (const who of ["truck-001", "tech-north", "keeper-03", "integrator"])
+    expectProblem(expect, await as(who, "GET", "/api/purchase-proposals"), 403, "FORBIDDEN");
+});
