@@ -23,6 +23,13 @@ export function convertUp(amount: number, rate: ExchangeRate): number | null {
   return Number.isSafeInteger(up) ? up : null;
 }
 
+/** Billionths of a rate as people write it; null for anything else, and for 0. */
+export function readRate(text: string): number | null {
+  const match = /^(\d{1,6})(?:\.(\d{1,9}))?$/.exec(text);
+  const billionths = match ? Number(match[1]) * 1_000_000_000 + Number((match[2] ?? "").padEnd(9, "0")) : 0;
+  return billionths > 0 ? billionths : null;
+}
+
 /** `1.085` of `1085000000` billionths. */
 export function formatRate({ billionths }: Pick<ExchangeRate, "billionths">): string {
   const whole = String(billionths).padStart(10, "0");

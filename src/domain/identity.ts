@@ -36,6 +36,7 @@ export const RIGHTS = {
   "transfers.read": ["device", "keeper", "manager", "operations", "admin", "integrator"],
   "purchase_orders.read": ["device", "keeper", "manager", "operations", "admin", "integrator"],
   "purchase_orders.close": ["manager", "operations", "admin"],
+  "exchange_rates.set": ["operations", "admin"],
   "purchase_proposals.read": ["manager", "operations", "admin"],
   "devices.read": ["manager", "operations", "admin"],
   "sockets.open": ["device", "technician", "keeper", "manager", "operations"],

@@ -17,6 +17,7 @@ import { registerDevSupplier } from "./dev-supplier.ts";
 import { registerDiscrepancies } from "./discrepancies.ts";
 import { registerDocuments } from "./documents.ts";
 import { registerDocs } from "./docs.ts";
+import { registerExchangeRates } from "./exchange-rates.ts";
 import { registerHealth } from "./health.ts";
 import { registerImports } from "./imports.ts";
 import { registerInvariants } from "./invariants.ts";
@@ -82,6 +83,7 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerTransfers(app);
   registerPurchaseOrders(app);
   registerPurchaseProposals(app);
+  registerExchangeRates(app);
   registerRequests(app);
   registerDocuments(app);
   registerUploads(app);

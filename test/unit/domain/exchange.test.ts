@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { it } from "vitest";
-import { convertUp, formatRate } from "../../../src/domain/exchange.ts";
+import { convertUp, formatRate, readRate } from "../../../src/domain/exchange.ts";
 
 const rate = (from: string, to: string, billionths: number) => ({ from, to, billionths, asOf: "2026-11-20" });
 
@@ -26,6 +26,14 @@ it("is never below the amount and never a whole unit above it", ({ expect }) => 
       expect((up - 1n) * 1_000_000_000n < exact).toBe(true);
     }),
   );
+});
+
+it("is read from what people write, to the last digit", ({ expect }) => {
+  for (const text of ["1.085", "0.006543", "152", "0.000000001", "999999.999999999"]) {
+    expect(formatRate({ billionths: readRate(text) ?? 0 })).toBe(text);
+  }
+  for (const text of ["0", "0.0", "-1", "1,085", "1e3", ".5", "1.", "1.0000000001", "1000000", ""])
+    expect(readRate(text)).toBeNull();
 });
 
 it("reads as people write rates", ({ expect }) => {
