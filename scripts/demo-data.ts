@@ -6,7 +6,7 @@ import { FAMILIES, MODELS, type Family } from "./demo/catalogue.ts";
 import { DEVICES, LOCATIONS, PEOPLE, REGIONS } from "./demo/people-and-places.ts";
 import { randomFrom, type Random } from "./demo/random.ts";
 import { holdingsOf, OPENED_AT, openingStock } from "./demo/stock.ts";
-import { offersFor, SUPPLIERS } from "./demo/supply.ts";
+import { EXCHANGE_RATES, offersFor, SUPPLIERS } from "./demo/supply.ts";
 
 export const DEMO_SEED = 20_260_105;
 
@@ -38,15 +38,20 @@ export function demoData(seed: number = DEMO_SEED) {
     people: PEOPLE,
     devices: DEVICES,
     parts,
-    suppliers: SUPPLIERS.map(({ id, name, rating, preferred }, at) => ({
+    exchange_rates: EXCHANGE_RATES,
+    suppliers: SUPPLIERS.map(({ id, name, rating, preferred, currency = "USD", freight }, at) => ({
       id,
       name,
       url: `https://suppliers.waybill.example/${id}`,
       account_number: `WB-${1001 + at}`,
       credit_rating: rating,
       preferred: Number(preferred),
+      currency,
+      freight_flat: freight?.flat ?? 0,
+      freight_free_from: freight?.freeFrom ?? null,
+      freight_per_line: freight?.perLine ?? 0,
     })),
-    supplier_parts: offers.map(({ breaks: _breaks, ...terms }) => terms),
+    supplier_parts: offers.map(({ breaks: _breaks, ...terms }) => ({ ...terms, currency: currencyOf(terms.supplier) })),
     price_breaks: offers.flatMap(({ supplier, sku, breaks }) => breaks.map((step) => ({ supplier, sku, ...step }))),
     stock_levels: opening.flatMap(({ levels }) => levels),
     stock_bins: opening.flatMap(({ bins }) => bins),
@@ -85,6 +90,11 @@ function partsOf(family: Family, familyAt: number, random: Random) {
       discontinued: Number(gone),
     };
   });
+}
+
+/** A supplier sells in the currency in which it takes orders. */
+function currencyOf(supplier: string): string {
+  return SUPPLIERS.find(({ id }) => id === supplier)?.currency ?? "USD";
 }
 
 function soldBy({ unit }: Family): string {

@@ -8,6 +8,9 @@ interface Supplier {
   readonly rating: number;
   readonly preferred: boolean;
   readonly categories: readonly Category[];
+  /** Of its orders and its freight, US dollars if not said; amounts are hundredths. */
+  readonly currency?: string;
+  readonly freight?: { readonly flat: number; readonly freeFrom: number | null; readonly perLine: number };
 }
 
 export const SUPPLIERS: readonly Supplier[] = [
@@ -28,7 +31,15 @@ export const SUPPLIERS: readonly Supplier[] = [
   { id: "cascade", name: "Cascade Brake & Axle", rating: 1, preferred: true, categories: ["brakes", "suspension"] },
   { id: "delmar", name: "Delmar Filtration", rating: 2, preferred: true, categories: ["filters", "fuel"] },
   { id: "eastgate", name: "Eastgate Diesel", rating: 3, preferred: false, categories: ["engine", "fuel", "exhaust"] },
-  { id: "fjord", name: "Fjord Electric", rating: 2, preferred: false, categories: ["electrical", "electronics"] },
+  {
+    id: "fjord",
+    name: "Fjord Electric",
+    rating: 2,
+    preferred: false,
+    categories: ["electrical", "electronics"],
+    currency: "EUR",
+    freight: { flat: 3_500, freeFrom: 150_000, perLine: 0 },
+  },
   { id: "granite", name: "Granite Hydraulics", rating: 1, preferred: true, categories: ["hydraulics"] },
   { id: "harbor", name: "Harbor Drivetrain", rating: 2, preferred: true, categories: ["transmission", "suspension"] },
   { id: "ironwood", name: "Ironwood Body & Cab", rating: 3, preferred: true, categories: ["body"] },
@@ -39,6 +50,7 @@ export const SUPPLIERS: readonly Supplier[] = [
     rating: 4,
     preferred: false,
     categories: ["body", "brakes", "filters", "hydraulics"],
+    freight: { flat: 1_500, freeFrom: 25_000, perLine: 0 },
   },
   {
     id: "lakeshore",
@@ -46,8 +58,12 @@ export const SUPPLIERS: readonly Supplier[] = [
     rating: 4,
     preferred: false,
     categories: ["electrical", "engine", "transmission"],
+    freight: { flat: 2_000, freeFrom: null, perLine: 250 },
   },
 ];
+
+/** Billionths of a dollar for a euro. */
+export const EXCHANGE_RATES = [{ from_currency: "EUR", to_currency: "USD", as_of: "2026-01-05", rate: 1_085_000_000 }];
 
 export interface Offer {
   readonly supplier: string;

@@ -1,8 +1,9 @@
 /**
  * The cells of an import file: each schema reads the text of one cell (trimmed) into the value that is kept, or says in
- * words what the cell must be. Money becomes integer minor units of USD, rounded half up; days become instants in UTC.
+ * words what the cell must be. Money becomes integer hundredths, rounded half up; days become instants in UTC.
  */
 import { z } from "zod";
+import { minorDigits } from "./money.ts";
 
 export const MAX_IMPORT_QUANTITY = 1_000_000_000;
 const MAX_CODE_LENGTH = 100;
@@ -52,17 +53,26 @@ const MAX_ADDRESS_LENGTH = 2_000;
 /** An address; whether it may be called is for the deployment to say. */
 export const webAddress = cell((text) => readText(text, MAX_ADDRESS_LENGTH));
 
+/** Of those currencies whose minor unit is a hundredth: amounts are kept in hundredths. */
+export const currency = cell((text) => {
+  if (!/^[A-Z]{3}$/.test(text)) return wrong("must be a currency such as USD (ISO 4217)");
+  return minorDigits(text) === 2 ? is(text) : wrong("must be a currency of hundredths: its amounts are read as such");
+});
+
 const MONEY = /^(\d{0,10})(?:\.(\d{1,4}))?$/;
 
-/** US dollars with up to four decimals → cents, rounded half up (`45.5850` → 4559). Zero is a price. */
-export const money = cell((text) => {
+function readMoney(text: string): Read<number> {
   if (text === "") return wrong("must be an amount such as 12.50");
   if (text.startsWith("-")) return wrong("must not be negative");
   const match = MONEY.exec(text);
   if (!match) return wrong("must be an amount in digits with at most four decimals, such as 12.5000");
   const tenThousandths = Number(match[1]) * 10_000 + Number((match[2] ?? "").padEnd(4, "0"));
   return is(Math.floor((tenThousandths + 50) / 100));
-});
+}
+
+/** An amount with up to four decimals → hundredths, rounded half up (`45.5850` → 4559). Zero is a price. */
+export const money = cell(readMoney);
+export const optionalMoney = cell(orNull(readMoney));
 
 /** The files write whole numbers also as `3.00` and `.00`; a fraction of a piece is refused. */
 function readWhole(text: string, min: number, max: number): Read<number> {

@@ -62,15 +62,15 @@ function firstBrokenLine(bytes: Uint8Array): InputProblem {
   return { detail: "The file isn't UTF-8." };
 }
 
-/** Reads the text of a file of this kind. Columns may stand in any order, but each must be there, and no other. */
+/** Reads the text of a file of this kind. Columns may stand in any order, but each that isn't optional must be there, and no unknown one. */
 export function readImport<K extends ImportKind>(kind: K, text: string): ReadImport<K> {
-  const { columns, schema, key } = IMPORT_FORMATS[kind];
+  const { columns, optional, schema, key } = IMPORT_FORMATS[kind];
   const head = records(text, 1, () => undefined);
   if (!head.ok) return head;
   if (!head.first)
     return refused({ line: 1, detail: `The file is empty: its first line must be ${columns.join(",")}.` });
   const names = head.first.cells.map((cell) => cell.trim().toLowerCase());
-  const wrong = headerProblems(head.first.line, names, columns);
+  const wrong = headerProblems(head.first.line, names, columns, optional);
   if (wrong.length > 0) return { ok: false, problems: collected(wrong) };
 
   const rows: ReadRow<K>[] = [];
@@ -172,16 +172,22 @@ const CSV_PROBLEMS: Readonly<Record<string, string>> = {
   CSV_INVALID_CLOSING_QUOTE: "A quote may only enclose a whole cell, and is doubled inside it.",
 };
 
-function headerProblems(line: number, names: readonly string[], columns: readonly string[]): InputProblem[] {
+function headerProblems(
+  line: number,
+  names: readonly string[],
+  columns: readonly string[],
+  optional: readonly string[],
+): InputProblem[] {
+  const known = [...columns, ...optional];
   const missing = columns.filter((column) => !names.includes(column));
-  const unknown = names.filter((column) => !columns.includes(column));
+  const unknown = names.filter((column) => !known.includes(column));
   const twice = columns.filter((column) => names.indexOf(column) !== names.lastIndexOf(column));
   return [
     ...missing.map((column) => ({ line, column, detail: "The column is missing." })),
     ...unknown.map((column) => ({
       line,
       column: shown(column),
-      detail: `Unknown column; known are ${columns.join(", ")}.`,
+      detail: `Unknown column; known are ${known.join(", ")}.`,
     })),
     ...twice.map((column) => ({ line, column, detail: "The column stands twice." })),
   ];

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import {
   code,
+  currency,
   day,
   days,
   flag,
@@ -14,6 +15,7 @@ import {
   oneOf,
   optionalCode,
   optionalDay,
+  optionalMoney,
   optionalName,
   optionalOrderQuantity,
   orderQuantity,
@@ -57,6 +59,10 @@ const rowSchemas = {
     credit_rating: whole(1, 5),
     preferred: flag,
     active: flag,
+    currency: currency.optional(),
+    freight_flat: money.optional(),
+    freight_free_from: optionalMoney.optional(),
+    freight_per_line: money.optional(),
   }),
   supplier_addresses: z
     .object({
@@ -75,10 +81,11 @@ const rowSchemas = {
       sku: code,
       unit: code,
       unit_price: money,
-      currency: oneOf(["USD"]),
+      currency,
       min_order_qty: orderQuantity,
       max_order_qty: optionalOrderQuantity,
       lead_time_days: days,
+      pack: orderQuantity.optional(),
     })
     .refine((row) => row.max_order_qty === null || row.max_order_qty >= row.min_order_qty, {
       path: ["max_order_qty"],
@@ -114,13 +121,19 @@ export type ImportRow<K extends ImportKind> = z.output<(typeof rowSchemas)[K]>;
 
 export interface RowFormat<K extends ImportKind> {
   readonly columns: readonly string[];
+  /** A file may leave these out: what is there of them stays as it is. */
+  readonly optional: readonly string[];
   readonly schema: z.ZodType<ImportRow<K>>;
   readonly key: readonly (keyof ImportRow<K> & string)[];
 }
 
 function format<K extends ImportKind>(kind: K, ...key: (keyof ImportRow<K> & string)[]): RowFormat<K> {
   const schema = rowSchemas[kind];
-  return { columns: Object.keys(schema.shape), schema: schema as unknown as z.ZodType<ImportRow<K>>, key };
+  const cells = Object.entries<z.ZodType>(schema.shape);
+  const named = (optional: boolean) =>
+    cells.filter(([, cell]) => cell instanceof z.ZodOptional === optional).map(([column]) => column);
+  const columns = named(false);
+  return { columns, optional: named(true), schema: schema as unknown as z.ZodType<ImportRow<K>>, key };
 }
 
 export const IMPORT_FORMATS: { readonly [K in ImportKind]: RowFormat<K> } = {

@@ -13,7 +13,10 @@ import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { refused } from "./problem.ts";
 
-const columns = IMPORT_KINDS.map((kind) => `- ${kind}: \`${IMPORT_FORMATS[kind].columns.join(",")}\``).join("\n");
+const columns = IMPORT_KINDS.map((kind) => {
+  const { columns: needed, optional } = IMPORT_FORMATS[kind];
+  return `- ${kind}: \`${needed.join(",")}\`${optional.length === 0 ? "" : `, and if you like \`${optional.join(",")}\``}`;
+}).join("\n");
 
 const importCsv = createRoute({
   method: "post",

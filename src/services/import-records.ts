@@ -33,6 +33,12 @@ const MAPPINGS: {
     credit_rating: row.credit_rating,
     preferred: row.preferred,
     active: row.active,
+    ...given({
+      currency: row.currency,
+      freight_flat: row.freight_flat,
+      freight_free_from: row.freight_free_from,
+      freight_per_line: row.freight_per_line,
+    }),
     // Only the stand-in supplier answers there; a real address is entered by a person.
     url: environment === "development" ? `https://suppliers.waybill.example/${row.supplier_id}` : null,
   }),
@@ -47,7 +53,7 @@ const MAPPINGS: {
     sku: row.sku,
     supplier: row.supplier_id,
     unit: row.unit,
-    pack: 1,
+    ...given({ pack: row.pack }),
     moq: row.min_order_qty,
     max_order_quantity: row.max_order_qty,
     lead_time_days: row.lead_time_days,
@@ -76,6 +82,13 @@ const MAPPINGS: {
     rejected: row.rejected,
   }),
 };
+
+/** The cells of optional columns that the file has. */
+function given(cells: Readonly<Record<string, string | number | null | undefined>>): Fields {
+  return Object.fromEntries(
+    Object.entries(cells).filter((cell): cell is [string, string | number | null] => cell[1] !== undefined),
+  );
+}
 
 function purchaseOrderId(imported: string): string {
   return `po_import_${imported}`;

@@ -17,6 +17,8 @@ interface ImportTable {
   readonly set: readonly string[];
   /** Written with a new row only: what an import never takes back from whoever set it since. */
   readonly once?: readonly string[];
+  /** Like `set`, where the file has the column. */
+  readonly optional?: readonly string[];
   readonly versioned?: boolean;
 }
 
@@ -74,6 +76,7 @@ export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, Impor
         key: ["id"],
         set: ["name", "account_number", "credit_rating", "preferred", "active"],
         once: ["url"],
+        optional: ["currency", "freight_flat", "freight_free_from", "freight_per_line"],
       },
     ],
     references: [],
@@ -88,7 +91,7 @@ export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, Impor
         name: "supplier_parts",
         key: ["sku", "supplier"],
         set: ["unit", "moq", "max_order_quantity", "lead_time_days", "currency"],
-        once: ["pack"],
+        optional: ["pack"],
       },
       { name: "price_breaks", key: ["sku", "supplier", "min_quantity"], set: ["unit_price"] },
     ],
@@ -176,7 +179,7 @@ export async function planUpserts(db: Database, target: ImportTarget, chunks: re
   const created = new Set<number>();
   const updated = new Set<number>();
   const writes: GuardedWrite[] = [];
-  for (const table of target.tables) {
+  for (const table of target.tables.map((one) => asGiven(one, chunks))) {
     const isNew = new Map<number, boolean>();
     for (const chunk of chunks) {
       const rows = await db.all<{ at: number; known: number }>(
@@ -185,7 +188,7 @@ export async function planUpserts(db: Database, target: ImportTarget, chunks: re
       for (const row of rows) isNew.set(row.at, row.known === 0);
     }
     for (const [at, missing] of isNew) {
-      if (missing && table === target.tables[0]) created.add(at);
+      if (missing && table.name === target.tables[0].name) created.add(at);
       else if (!created.has(at)) updated.add(at);
     }
     const rows = chunks.flatMap((chunk) => chunk.rows.filter((row) => isNew.has(row.at)));
@@ -197,6 +200,12 @@ export async function planUpserts(db: Database, target: ImportTarget, chunks: re
     }
   }
   return { created, updated, writes };
+}
+
+/** The table with those optional columns that the file has: every record has the same fields. */
+function asGiven(table: ImportTable, chunks: readonly Chunk[]): ImportTable {
+  const record = chunks[0]?.rows[0] ?? {};
+  return { ...table, set: [...table.set, ...(table.optional ?? []).filter((name) => Object.hasOwn(record, name))] };
 }
 
 const known = (table: ImportTable) => sql`t.${sql.identifier(table.key[0])} IS NOT NULL`;

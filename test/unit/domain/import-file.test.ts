@@ -129,14 +129,43 @@ describe("rows", () => {
     ]);
   });
 
-  it("an offer whose maximum is below its minimum, in another currency, is refused in both cells", ({ expect }) => {
+  it("an offer whose maximum is below its minimum, or in a currency without hundredths, is refused by its cell", ({
+    expect,
+  }) => {
     const header = IMPORT_FORMATS.supplier_parts.columns.join(",");
-    expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,EUR,5,4,10\n`).listed).toMatchObject([
-      { column: "currency", value: "EUR" },
+    expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,JPY,5,9,10\n`).listed).toMatchObject([
+      { column: "currency", value: "JPY" },
     ]);
+    expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,dollars,5,9,10\n`).total).toBe(1);
     expect(problemsOf("supplier_parts", `${header}\ns,A,EA,1,USD,5,4,10\n`).listed).toEqual([
       { line: 2, column: "max_order_qty", value: "4", detail: "must not be below min_order_qty" },
     ]);
+  });
+
+  it("optional columns may be left out, and are read where they stand", ({ expect }) => {
+    const { columns, optional } = IMPORT_FORMATS.suppliers;
+    expect(optional).toEqual(["currency", "freight_flat", "freight_free_from", "freight_per_line"]);
+    const rowOf = (header: readonly string[], row: string) => {
+      const read = readImport("suppliers", `${header.join(",")}\n${row}\n`);
+      return read.ok ? read.rows[0]?.row : read.problems.listed;
+    };
+    const plain = {
+      supplier_id: "s",
+      name: "S",
+      account_number: null,
+      credit_rating: 1,
+      preferred: true,
+      active: true,
+    };
+    expect(rowOf(columns, "s,S,,1,true,true")).toEqual(plain);
+    expect(rowOf([...columns, ...optional], "s,S,,1,true,true,EUR,12.50,,0.5")).toEqual({
+      ...plain,
+      currency: "EUR",
+      freight_flat: 1_250,
+      freight_free_from: null,
+      freight_per_line: 50,
+    });
+    expect(rowOf([...columns, "freight_flat"], "s,S,,1,true,true,-1")).toMatchObject([{ column: "freight_flat" }]);
   });
 
   it("a day that isn't in the calendar is refused; days become instants", ({ expect }) => {
