@@ -251,3 +251,44 @@ it("response files on their way go on to the archive, and those that are there s
     .all<{ detail: string }>();
   expect(plan.results.map(({ detail }) => detail)).toEqual([expect.stringContaining("cloud_uploads_queued")]);
 });
+
+it("suppliers of before freight keep the currency of their offers, and their receipts measure the lead time", async ({
+  expect,
+}) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({});
+  const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
+  for (const name of all.filter((one) => one < "0010")) cpSync(join("migrations", name), join(folder, name));
+  await applyMigrations(db, folder);
+  const received = (command: string, po: string, at: string, quantity = 1) =>
+    `INSERT INTO receipts(command_id, line, source, source_line, sku, location, bin, received, rejected, at)
+     VALUES ('${command}', 1, 'purchase-order/${po}', 1, 'P-1', 'w', 'b', ${quantity}, ${1 - quantity}, '${at}')`;
+  const purchase = (id: string, supplier: string, at: string) =>
+    `INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, status, total, currency, created_at, updated_at)
+     VALUES ('${id}', 'o', '${supplier}', '${id}', 'completed', 1, 'USD', '${at}', '${at}')`;
+  for (const statement of [
+    "INSERT INTO parts(sku, name, category, unit, list_price) VALUES ('P-1', 'Part', 'c', 'each', 1)",
+    "INSERT INTO suppliers(id, name) VALUES ('home', 'Home'), ('euro', 'Euro'), ('new', 'New')",
+    `INSERT INTO supplier_parts(supplier, sku, unit, lead_time_days, currency)
+     VALUES ('home', 'P-1', 'each', 5, 'USD'), ('euro', 'P-1', 'each', 5, 'EUR')`,
+    purchase("po-1", "home", "2026-01-01T22:00:00.000Z"),
+    purchase("po-2", "home", "2026-02-01T00:00:00.000Z"),
+    received("c-2", "po-2", "2026-02-04T10:00:00.000Z"),
+    received("c-1", "po-1", "2026-01-08T01:00:00.000Z"),
+    received("c-3", "po-2", "2026-02-20T10:00:00.000Z", 0),
+  ])
+    await db.prepare(statement).run();
+  expect(await applyMigrations(db)).toContain("0010_purchasing.sql");
+
+  const { results } = await db.prepare("SELECT id, currency, freight_flat FROM suppliers ORDER BY id").all();
+  expect(results).toEqual([
+    { id: "euro", currency: "EUR", freight_flat: 0 },
+    { id: "home", currency: "USD", freight_flat: 0 },
+    { id: "new", currency: "USD", freight_flat: 0 },
+  ]);
+  const arrivals = await db.prepare("SELECT supplier, arrivals FROM supplier_parts ORDER BY supplier").all();
+  expect(arrivals.results).toEqual([
+    { supplier: "euro", arrivals: "[]" },
+    { supplier: "home", arrivals: "[7,3]" },
+  ]);
+});

@@ -113,6 +113,34 @@ describe("the catalogue", () => {
     ]);
   });
 
+  it("freight, currency and pack come with a file that has these columns, and stay with one that hasn't", async ({
+    expect,
+  }) => {
+    const terms = () =>
+      rowsOf(
+        "SELECT currency, freight_flat, freight_free_from, freight_per_line FROM suppliers WHERE id = 'freight-co'",
+      );
+    const plain = file(SUPPLIERS, "freight-co,Freight,,2,false,true");
+    await must(importCsv("suppliers", plain));
+    expect(await terms()).toEqual([{ currency: "USD", freight_flat: 0, freight_free_from: null, freight_per_line: 0 }]);
+    const columns = `${SUPPLIERS},currency,freight_flat,freight_free_from,freight_per_line`;
+    const { answer } = await must(
+      importCsv("suppliers", file(columns, "freight-co,Freight,,2,false,true,EUR,15,250,0.5")),
+    );
+    expect(answer).toMatchObject({ created: 0, updated: 1 });
+    const full = [{ currency: "EUR", freight_flat: 1_500, freight_free_from: 25_000, freight_per_line: 50 }];
+    expect(await terms()).toEqual(full);
+    await must(importCsv("suppliers", file(SUPPLIERS, "freight-co,Freight,,3,false,true")));
+    expect(await terms()).toEqual(full);
+
+    await must(importCsv("parts", parts("PACK-1")));
+    await must(importCsv("supplier_parts", file(`${OFFERS},pack`, "freight-co,PACK-1,BOX,2.50,EUR,10,,7,5")));
+    await must(importCsv("supplier_parts", file(OFFERS, "freight-co,PACK-1,BOX,2.60,EUR,10,,7")));
+    expect(await rowsOf("SELECT currency, pack, moq FROM supplier_parts WHERE sku = 'PACK-1'")).toEqual([
+      { currency: "EUR", pack: 5, moq: 10 },
+    ]);
+  });
+
   it("offers make the parts' cached views and the lists stale", async ({ expect }) => {
     await must(importCsv("parts", parts("OFF-1")));
     const from = await lastEvent();

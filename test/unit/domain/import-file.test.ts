@@ -147,7 +147,7 @@ describe("rows", () => {
     expect(optional).toEqual(["currency", "freight_flat", "freight_free_from", "freight_per_line"]);
     const rowOf = (header: readonly string[], row: string) => {
       const read = readImport("suppliers", `${header.join(",")}\n${row}\n`);
-      return read.ok ? read.rows[0]?.row : read.problems.listed;
+      return (read.ok && read.rows[0]?.row) || read.problems.listed;
     };
     const plain = {
       supplier_id: "s",
