@@ -67,6 +67,7 @@ const MAPPINGS: {
     supplier: row.supplier_id,
     status: row.status,
     total: row.total,
+    freight: row.freight,
     currency: CURRENCY,
     created_at: row.ordered_at,
     updated_at: row.shipped_at ?? row.ordered_at,

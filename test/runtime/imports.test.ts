@@ -176,6 +176,8 @@ describe("purchase history", () => {
         updated_at: "2022-04-24T00:00:00.000Z",
         incoming_at: null,
         version: 1,
+        freight: 503,
+        closed_short: null,
       },
     ]);
     expect(await rowsOf("SELECT * FROM purchase_order_lines WHERE sku = 'HIST-1'")).toEqual([
@@ -188,6 +190,8 @@ describe("purchase history", () => {
         due_at: "2022-04-29T00:00:00.000Z",
         received: 3,
         rejected: 1,
+        closed: 0,
+        first_due_at: null,
       },
     ]);
   });

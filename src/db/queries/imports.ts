@@ -102,7 +102,7 @@ export const IMPORT_TARGETS: Readonly<Record<Exclude<ImportKind, "stock">, Impor
       {
         name: "purchase_orders",
         key: ["id"],
-        set: ["supplier", "status", "total", "currency", "created_at", "updated_at"],
+        set: ["supplier", "status", "total", "freight", "currency", "created_at", "updated_at"],
         once: ["idempotency_key"],
       },
     ],
