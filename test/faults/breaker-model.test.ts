@@ -8,6 +8,7 @@ import { afterAll, beforeAll, it, vi } from "vitest";
 import { SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
 import { breakerStub, clientOf, hand, runBreakerAlarm, toldOf } from "../support/breaker-world.ts";
 import { EVERYTHING, histories, startModel, type Model, type Subject } from "../support/breaker-model.ts";
+import type { Clock } from "../../src/domain/ports.ts";
 import { bend } from "../support/bend.ts";
 import { env, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
@@ -46,27 +47,31 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
+/** On a clock that stands no time-out ends; thousands of calls would leave theirs behind. */
+const patient: Clock = { now: () => testClock.now(), after: () => new Promise(() => {}) };
+
 function objectOf(dependency: string): Subject {
+  const client = () => clientOf(dependency, patient); // an abort breaks what was got before
   let evictableAt = 0;
   return {
     now: () => testClock.now(),
     moveClock,
-    permit: () => clientOf(dependency).permit(),
-    report: (permit, outcome) => clientOf(dependency).report(permit, outcome),
+    permit: () => client().permit(),
+    report: (permit, outcome) => client().report(permit, outcome),
     checkHealth: async (answer) => {
       healthy = answer;
       evictableAt = Math.max(evictableAt, testClock.now() + LET_GO_MS);
       await runBreakerAlarm(dependency);
     },
-    hold: async () => void (await clientOf(dependency).openByHand(hand())),
-    reset: async () => void (await clientOf(dependency).closeByHand(hand())),
+    hold: async () => void (await client().openByHand(hand())),
+    reset: async () => void (await client().closeByHand(hand())),
     restart: async (how) => {
       if (how === "aborted") return abortAllDurableObjects();
       moveClock(Math.max(0, evictableAt - testClock.now()));
-      await clientOf(dependency).status(); // only what runs can be evicted
+      await client().status(); // only what runs can be evicted
       await evictDurableObject(breakerStub(dependency));
     },
-    status: () => clientOf(dependency).status(),
+    status: () => client().status(),
   };
 }
 

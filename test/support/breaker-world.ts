@@ -1,14 +1,15 @@
 /** A breaker as a test drives it: in an isolate of its own, its object's alarm by hand, and what it told the database. */
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { AppError } from "../../src/domain/errors.ts";
+import type { Clock } from "../../src/domain/ports.ts";
 import { breakerFor, throughBreaker, type Breaker } from "../../src/integrations/breaker.ts";
 import type { Hand } from "../../src/resilience/circuit-record.ts";
 import { env, until } from "./harness.ts";
 import { testClock } from "./world.ts";
 
 /** A client in an isolate of its own: it shares no hints with another one. */
-export function clientOf(dependency: string): Breaker {
-  return breakerFor(env.BREAKER, dependency, { clock: testClock, log: () => undefined, hints: new Map() });
+export function clientOf(dependency: string, clock: Clock = testClock): Breaker {
+  return breakerFor(env.BREAKER, dependency, { clock, log: () => undefined, hints: new Map() });
 }
 
 export function breakerStub(dependency: string): DurableObjectStub {

@@ -1,4 +1,5 @@
 /** The sweep of a reservation that nobody used: its order waits for a supplier in vain, and after three days the parts are free. */
+import { clientOf, hand } from "../../support/breaker-world.ts";
 import { endOfOrder, mayOrder, order } from "../../support/sweep/orders.ts";
 import { seedOffer, seedShelves } from "../../support/sweep/parts.ts";
 import { env } from "../../support/sweep/small-world.ts";
@@ -16,10 +17,7 @@ sweep({
     await seedShelves(stocked, { location: "warehouse-03", bins: { "Bin-T-1": 20 } });
     const supplier = await seedOffer(bought, `sup-${tag}`);
     // Its circuit was opened by others' failures.
-    await env.BREAKER.get(env.BREAKER.idFromName(`supplier:${supplier.supplier}`)).fetch(
-      "https://breaker/do/call/forceOpen",
-      { headers: { "do-name": `supplier:${supplier.supplier}` } },
-    );
+    await clientOf(`supplier:${supplier.supplier}`).openByHand(hand());
     let id: string | undefined;
     const buyer = async () => {
       id = await order(client, `O-${tag}`, [
