@@ -142,7 +142,8 @@ function placedOf({ reference, status, currency, total, lines }: z.output<typeof
 function parsed<T>(at: SupplierAddress, schema: z.ZodType<T>, answer: ExchangeAnswer & { ok: true }): T {
   const result = schema.safeParse(answer.value);
   if (result.success) return result.data;
-  throw new AppError("DEPENDENCY_FAILED", `${nameOf(at)}: the answer has another shape than agreed`, {
+  const what = answer.value === null ? "is empty" : "has another shape than agreed";
+  throw new AppError("DEPENDENCY_FAILED", `${nameOf(at)}: the answer ${what}`, {
     retryable: true,
     cause: result.error,
   });

@@ -10,10 +10,10 @@ import {
   breakerOf,
   drive,
   giveSelfLimit,
-  liveAtSupplier,
   MANAGER,
   mixedOrder,
   orderView,
+  sagaOf,
   seedMixedParts,
   settled,
   shelfOf,
@@ -62,6 +62,23 @@ function losePatience({ parts }: MixedOrder): void {
   void look();
 }
 
+/** What operations do about an order whose purchase couldn't be undone, once it can. */
+async function retryUndo(order: MixedOrder): Promise<void> {
+  moveClock(HALF_AN_HOUR); // its circuit has been checked since
+  await healthCheck(order)();
+  const answer = await sagaOf(order.orderId).act(order.orderId, {
+    id: `retry ${order.orderId}`,
+    action: "retry",
+    step: stepOf(order),
+    to: null,
+    reason: "the supplier is well again",
+    by: { id: "ops", kind: "person" },
+    traceparent: `00-${"a".repeat(32)}-${"b".repeat(16)}-01`,
+  });
+  if (!answer.accepted) throw new Error(answer.reason);
+  await drive(order.orderId, { meanwhile: healthCheck(order) });
+}
+
 describe("a supplier that confirms something else than was ordered", () => {
   it.for<[string, Partial<Switches>, RegExp]>([
     ["another price", { wrong_price: true }, /: line 1: confirmed B-BAD\d+ at 11\.01 USD, ordered at 10\.00 USD$/],
@@ -105,7 +122,7 @@ describe("a supplier that confirms something else than was ordered", () => {
 /** What is no answer, and the words that a person is told. */
 const UNUSABLE: readonly (readonly [string, Partial<Switches>, RegExp])[] = [
   ["an HTML page", { html: true }, /the answer isn't JSON$/],
-  ["204 without a body", { no_content: true }, /the answer isn't JSON$/],
+  ["204 without a body", { no_content: true }, /the answer is empty$/],
   ["10 MB", { too_big: true }, /the answer is larger than 1048576 bytes$/],
   ["a redirect", { redirect: true }, /answered with status 307$/],
   ["nothing at all", { never: true }, /no answer within 10000 ms$/],
@@ -153,7 +170,7 @@ describe("a supplier that answers", () => {
   );
 
   it.for(UNUSABLE)(
-    "%s for ever: a person is asked, with the reason; the stock is free again",
+    "%s for ever: a person is asked, with the reason, and retries once it is well again: nothing is delivered",
     async ([, on, reason], { expect }) => {
       const order = await newOrder();
       await order.parts.supplier.switchOn(on);
@@ -166,10 +183,12 @@ describe("a supplier that answers", () => {
         error: { step: stepOf(order), code: "UNKNOWN_OUTCOME", reason: expect.stringMatching(reason) },
       });
       expect(await shelfOf(order.parts)).toEqual({ on_hand: 30, reserved: 0 });
-      await order.parts.supplier.switchOn({});
-      expect(await liveAtSupplier(order)).toBeLessThanOrEqual(1); // under the key that the person is given
       await settled();
       expect(await violations(env.DB)).toEqual([]);
+
+      await order.parts.supplier.switchOn({});
+      await retryUndo(order);
+      expect(await wrongWith(order, "Cancelled")).toEqual([]);
     },
   );
 });
@@ -223,6 +242,38 @@ describe("a supplier that can't be called", () => {
       expect(await shelfOf(order.parts)).toEqual({ on_hand: 30, reserved: 0 });
       await settled();
       expect(await violations(env.DB)).toEqual([]);
+
+      await env.DB.prepare("UPDATE suppliers SET url = ?, adapter = ?, secret_name = NULL WHERE id = ?")
+        .bind(order.parts.supplier.url, "simulated-supplier", order.parts.supplier.supplier)
+        .run();
+      await retryUndo(order);
+      expect(await wrongWith(order, "Cancelled")).toEqual([]);
     },
   );
+});
+
+describe("a supplier that accepts twice under one key", () => {
+  it("has both orders cancelled when the order goes back", async ({ expect }) => {
+    const order = await newOrder();
+    const { supplier } = order.parts;
+    const d1 = faultyD1({ marker: order.keys.move, kind: "before" });
+    wrapBindings({ DB: d1.wrap });
+    await supplier.switchOn({ accept_late_ms: 60 * 60 * 1000 });
+    await order.place();
+    await drive(order.orderId, { stop: triedOnce(order) });
+    await supplier.switchOn({ double_accept: true });
+    await drive(order.orderId, { stop: ({ steps }) => steps.some(({ step }) => step === "move") });
+    expect(await supplier.acceptLateNow()).toBe(1);
+    expect((await supplier.ordersUnder(order.keys.purchase)).map(({ status }) => status)).toEqual([
+      "accepted",
+      "accepted",
+    ]);
+    await drive(order.orderId);
+
+    expect((await supplier.ordersUnder(order.keys.purchase)).map(({ status }) => status)).toEqual([
+      "cancelled",
+      "cancelled",
+    ]);
+    expect(await wrongWith(order, "Cancelled")).toEqual([]);
+  });
 });
