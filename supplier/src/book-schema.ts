@@ -1,5 +1,9 @@
 /** The tables of a supplier's book. A book of before the confirmed terms were kept is taken over with its orders. */
-export function createBook(sql: SqlStorage): void {
+interface Sql {
+  exec(text: string): { toArray(): unknown[] };
+}
+
+export function createBook(sql: Sql): void {
   sql.exec(`
     CREATE TABLE IF NOT EXISTS purchase_orders (
       seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -29,7 +33,7 @@ export function createBook(sql: SqlStorage): void {
 const DRAFT = `json_object('idempotency_key', idempotency_key, 'order_id', draft ->> '$.order_id',
   'currency', draft ->> '$.currency', 'lines', json(draft -> '$.lines'))`;
 
-function takeOver(sql: SqlStorage): void {
+function takeOver(sql: Sql): void {
   sql.exec(`
     INSERT INTO purchase_orders (seq, supplier, status, idempotency_key, order_id, draft, confirmed)
       SELECT seq, supplier, status, idempotency_key, order_id, ${DRAFT},
