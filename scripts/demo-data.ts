@@ -60,7 +60,7 @@ export function demoData(seed: number = DEMO_SEED) {
 }
 
 /** Bulk inserts for one batch: rows travel as one JSON parameter, since a statement takes 100 parameters at most. */
-export function seedStatements(data: DemoData): SeedStatement[] {
+export function seedStatements(data: Partial<DemoData>): SeedStatement[] {
   return Object.entries(data).flatMap(([table, rows]: [string, readonly object[]]) => {
     const columns = Object.keys(rows[0] ?? {});
     const values = columns.map((column) => `value ->> '$.${column}'`);

@@ -189,7 +189,7 @@ describe("a request", () => {
       return body.status === "uploaded" || body.status === "reading" ? null : body;
     });
     expect(known).toMatchObject({ request_id: sent.body.request_id, request_number: "form-1", device_id: "truck-001" });
-    expect(known.lines).toEqual([{ line: 1, sku: "PUMP-001", text: null, quantity: 1, unit: null }]);
+    expect(known.lines).toEqual([{ line: 1, sku: "PUMP-001", text: null, quantity: 1, unit: null, needed_by: null }]);
 
     const listed = await as("tech-north", "GET", "/api/requests");
     expect(listed.body.data.map((one: { request_id: string }) => one.request_id)).toEqual([sent.body.request_id]);
