@@ -28,6 +28,11 @@ export type Applied =
   | { readonly ok: true; readonly state: SagaState }
   | { readonly ok: false; readonly reason: string; readonly possible: readonly Possible[] };
 
+/** Whether an act was taken up; if not, why, and what may be asked instead. */
+export type ActAnswer =
+  | { readonly accepted: true }
+  | { readonly accepted: false; readonly reason: string; readonly possible: readonly Possible[] };
+
 /** Everything that a person may ask of the order as it stands. */
 export function possibleActs(state: SagaState, definitions: SagaDefinitions = SAGA_DEFINITIONS): readonly Possible[] {
   const waitsForPerson = state.phase === "ended" && state.status === "NeedsAttention";

@@ -9,7 +9,7 @@ import { findOrder } from "../db/queries/orders.ts";
 import { messageOf } from "../domain/errors.ts";
 import { begin, nextAction, startSaga } from "../domain/order-saga.ts";
 import { SAGA_DEFINITIONS, type SagaDefinitions } from "../domain/saga-definitions.ts";
-import { applyAction, possibleActs, type Possible } from "../domain/saga-operators.ts";
+import { applyAction, possibleActs, type ActAnswer, type Possible } from "../domain/saga-operators.ts";
 import { settle } from "../domain/saga-settling.ts";
 import type { OperatorAct, Outcome, SagaAction, SagaRules, SagaState } from "../domain/saga-state.ts";
 import { traceIdOf } from "../domain/trace.ts";
@@ -46,11 +46,6 @@ const LATE_CHECK_MS = 30_000;
 const LATE_CHECKS = 5;
 
 const NO_REASON = { step: "create", code: "INTERNAL", reason: "no reason on record" } as const;
-
-/** Whether an act was taken up; if not, why, and what may be asked instead. */
-export type ActAnswer =
-  | { readonly accepted: true }
-  | { readonly accepted: false; readonly reason: string; readonly possible: readonly Possible[] };
 
 interface Asked {
   readonly act: OperatorAct;

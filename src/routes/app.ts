@@ -25,6 +25,8 @@ import { allowedMethods } from "./methods.ts";
 import { requestContext, securityHeaders } from "./middleware/context.ts";
 import { registerNotifications } from "./notifications.ts";
 import { registerOps } from "./ops.ts";
+import { registerOrderActs } from "./order-acts.ts";
+import { registerOrderSagas } from "./order-sagas.ts";
 import { registerOrders } from "./orders.ts";
 import { registerOutbox } from "./outbox.ts";
 import { registerPage } from "./page.ts";
@@ -89,6 +91,8 @@ export function createApp(): OpenAPIHono<AppEnv> {
   registerUploads(app);
   registerApprovals(app);
   registerAgentRuns(app);
+  registerOrderSagas(app);
+  registerOrderActs(app);
   registerOrders(app);
   registerDevices(app);
   registerNotifications(app);

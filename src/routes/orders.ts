@@ -1,6 +1,6 @@
-/** Orders: placing one directly within one's own limit, and where each one and its saga stand. */
+/** Orders: placing one directly within one's own limit, and where each one stands. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_JSON_BYTES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
+import { MAX_JSON_BYTES } from "../config.ts";
 import { findOrder, listOrders, listPurchaseOrders, type OrderRow } from "../db/queries/orders.ts";
 import { coversRegion } from "../domain/identity.ts";
 import { moneySchema } from "../domain/parts.ts";
@@ -8,13 +8,12 @@ import { neededBySchema } from "../domain/request-file.ts";
 import { isLate } from "../domain/response.ts";
 import { placeDirectOrder } from "../services/direct-orders.ts";
 import { amountOfLine } from "../services/orders.ts";
-import { sagaOf } from "../wiring/orders.ts";
 import type { AppEnv } from "./app-env.ts";
-import { decodePageKey, encodePageKey } from "./cursor.ts";
 import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageOf, pageQuery, pageSchema } from "./paging.ts";
 import { problem } from "./problem.ts";
 
 const status = z.enum(["Pending", "Cancelling", "Completed", "Cancelled", "NeedsAttention"]);
@@ -122,16 +121,10 @@ const list = createRoute({
   security: BEARER,
   middleware: [requires("orders.read")] as const,
   request: {
-    query: z.strictObject({
-      cursor: z.string().max(500).optional(),
-      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
-    }),
+    query: z.strictObject(pageQuery),
   },
   responses: {
-    200: json(
-      z.object({ data: z.array(summary), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) }),
-      "Orders in the caller's regions, newest first; cancelled ones are left out",
-    ),
+    200: json(pageSchema(summary), "Orders in the caller's regions, newest first; cancelled ones are left out"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });
@@ -145,40 +138,6 @@ const one = createRoute({
   request: { params },
   responses: {
     200: json(details, "The order, its lines and its purchase orders"),
-    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
-  },
-});
-
-const saga = createRoute({
-  method: "get",
-  path: "/api/orders/{id}/saga",
-  tags: ["orders"],
-  security: BEARER,
-  middleware: [requires("orders.read")] as const,
-  request: { params },
-  responses: {
-    200: json(
-      z.object({
-        order_id: z.string(),
-        phase: z.string(),
-        status: z.string(),
-        definition: z.int(),
-        fence: z.int(),
-        next_wake_at: z.string().nullable(),
-        journal: z.array(
-          z.object({
-            seq: z.int(),
-            at: z.string(),
-            step: z.string(),
-            attempt: z.int(),
-            key: z.string(),
-            state: z.string(),
-            detail: z.string().nullable(),
-          }),
-        ),
-      }),
-      "Every step, attempt and outcome",
-    ),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
   },
 });
@@ -198,18 +157,12 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(list, async (c) => {
     const { cursor, limit } = c.req.valid("query");
-    const after = cursor === undefined ? null : decodePageKey(cursor);
-    if (cursor !== undefined && after === null)
-      return problem(c, { code: "VALIDATION", detail: "the cursor is none of ours" });
-    const rows = await listOrders(c.get("container").db, {
-      region: c.get("principal").region,
-      after,
-      limit: limit + 1,
-    });
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
-    const next = rows.length > limit && last ? encodePageKey(last.createdAt, last.id) : null;
-    return c.json({ data: page.map(view), meta: { count: page.length, next_cursor: next } }, 200);
+    const { region } = c.get("principal");
+    const rows = await listOrders(c.get("container").db, { region, after: cursor ?? null, limit: limit + 1 });
+    return c.json(
+      pageOf(rows.map(view), limit, ({ order_id: id }) => id),
+      200,
+    );
   });
 
   app.openapi(one, async (c) => {
@@ -245,27 +198,6 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
           status: po.status,
           total: { amount: po.total, currency: po.currency },
         })),
-      },
-      200,
-    );
-  });
-
-  app.openapi(saga, async (c) => {
-    const container = c.get("container");
-    const found = await findOrder(container.db, c.req.valid("param").id);
-    const seen =
-      found && coversRegion(c.get("principal"), found.order.region) ? await sagaOf(container, found.order.id) : null;
-    if (!seen) return problem(c, { code: "NOT_FOUND", detail: "no such order, or its saga hasn't begun" });
-    const { state, journal, next_wake_at } = seen;
-    return c.json(
-      {
-        order_id: state.orderId,
-        phase: state.phase,
-        status: state.status,
-        definition: state.definition,
-        fence: state.fence,
-        next_wake_at,
-        journal,
       },
       200,
     );

@@ -1,6 +1,6 @@
-/** Wires the read of a saga's journal to the object that keeps it. */
+/** Wires what people see of an order's saga, and ask of it, to the object that keeps it. */
 import type { Container } from "../container.ts";
 
 export function sagaOf({ env }: Container, orderId: string) {
-  return env.SAGA.get(env.SAGA.idFromName(orderId)).inspect();
+  return env.SAGA.get(env.SAGA.idFromName(orderId));
 }

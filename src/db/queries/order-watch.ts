@@ -45,3 +45,37 @@ export function noteAlarmed(orderId: string, wakeAt: string): GuardedWrite {
     expect: { rows: 1, otherwise: "CONFLICT" },
   };
 }
+
+export interface StuckOrder {
+  readonly id: string;
+  readonly requestId: string | null;
+  readonly deviceId: string;
+  readonly region: string;
+  readonly destination: string;
+  readonly status: "Pending" | "Cancelling" | "NeedsAttention";
+  readonly step: string;
+  readonly stuckSince: string;
+  readonly nextWakeAt: string | null;
+  readonly attempts: number;
+  readonly lastError: string | null;
+  readonly error: string | null;
+  readonly overdue: 0 | 1;
+}
+
+/** Those that wait for a person, and those that haven't got any further since they slept or were to wake; the longest first. */
+export async function stuckOrders(
+  db: Database,
+  q: { region: string | null; before: string; after: readonly [string, string] | null; limit: number },
+): Promise<StuckOrder[]> {
+  const since = sql`COALESCE(stuck_since, next_wake_at)`;
+  const region = q.region === null ? sql`` : sql` AND region = ${q.region}`;
+  const after = q.after === null ? sql`` : sql` AND (${since}, id) > (${q.after[0]}, ${q.after[1]})`;
+  const columns = sql`id, request_id AS requestId, device_id AS deviceId, region, destination, status, step,
+    ${since} AS stuckSince, next_wake_at AS nextWakeAt, attempts, last_error AS lastError, error`;
+  return db.all<StuckOrder>(sql`
+    SELECT ${columns}, ${overdue(q.before)} AS overdue FROM orders
+      WHERE ${RUNNING} AND (stuck_since IS NOT NULL OR ${overdue(q.before)})${region}${after}
+    UNION ALL
+    SELECT ${columns}, 0 FROM orders WHERE status = 'NeedsAttention'${region}${after}
+    ORDER BY stuckSince, id LIMIT ${q.limit}`);
+}
