@@ -14,7 +14,7 @@ import { isoNow } from "../services/deps.ts";
 import type { AgentTrace } from "./agent-trace.ts";
 import { dueMove, nextApprovalMove, reminderMove } from "./approval-moves.ts";
 import type { Loaded, Move, NextMove, OrchestratorDeps } from "./move.ts";
-import { nextOrderMove } from "./order-moves.ts";
+import { nextAttentionMove, nextOrderMove } from "./order-moves.ts";
 import { nextPricingMove, nextReadingMove, nextRoutingMove, nextUploadedMove } from "./reading-moves.ts";
 
 const MAX_MOVES = 20;
@@ -30,6 +30,7 @@ const NEXT: Readonly<Partial<Record<RequestStatus, NextMove>>> = {
   routing: nextRoutingMove,
   awaiting_approval: nextApprovalMove,
   ordering: nextOrderMove,
+  needs_attention: nextAttentionMove,
 };
 
 /** Takes the request as far as it goes now, and marks the event that asked for it done. */

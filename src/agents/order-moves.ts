@@ -16,16 +16,27 @@ export async function nextOrderMove(deps: OrchestratorDeps, loaded: Loaded): Pro
   if (!found) return null;
   const { status, error } = found.order;
   if (status === "Completed") return endWith(deps, loaded, loaded.context, { status: "completed", reason: null });
-  if (status === "Cancelled")
-    return endWith(deps, loaded, loaded.context, { status: "failed", reason: reasonOf(error) });
+  if (status === "Cancelled") {
+    const called = error !== null && (JSON.parse(error) as { code: string }).code === CALLED_OFF;
+    return endWith(deps, loaded, loaded.context, { status: called ? "cancelled" : "failed", reason: reasonOf(error) });
+  }
   if (status === "NeedsAttention") {
     const reason = reasonOf(error, "needs attention");
+    if (request.status === "needs_attention" && request.reason === reason) return null;
     return {
       change: { status: "needs_attention", reason },
       audit: [byAgent(loaded, "OrderGenerator", "request.needs attention", { order_id: request.orderId }, reason)],
     };
   }
   return null;
+}
+
+/** What a person's cancel leaves as the order's error. */
+const CALLED_OFF = "CANCELLED";
+
+/** needs_attention: a person acts on the order, and when it has ended after all the request ends with it. */
+export async function nextAttentionMove(deps: OrchestratorDeps, loaded: Loaded): Promise<Move | null> {
+  return loaded.request.orderId === null ? null : nextOrderMove(deps, loaded);
 }
 
 function reasonOf(error: string | null, what = "was cancelled"): string {
