@@ -296,3 +296,33 @@ it("suppliers of before freight keep the currency of their offers, and their rec
     { supplier: "home", arrivals: "[7,3]" },
   ]);
 });
+
+it("orders of a database from before stuck ones were shown go on as they were; those that need attention are shown since they do", async ({
+  expect,
+}) => {
+  const db = await emptyDatabase();
+  const folder = folderWith({});
+  const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
+  for (const name of all.filter((one) => one < "0012")) cpSync(join("migrations", name), join(folder, name));
+  await applyMigrations(db, folder);
+  await db
+    .prepare(
+      `INSERT INTO orders(id, requester, device_id, region, destination, status, step, total, currency, next_wake_at, created_at, updated_at)
+       VALUES ('ord_1', 'm', 't-1', 'north', 't-1', 'NeedsAttention', 'ended', 1, 'USD', NULL, 'a', 'b'),
+         ('ord_2', 'm', 't-1', 'north', 't-1', 'Pending', 'reserve', 1, 'USD', 'w', 'c', 'd')`,
+    )
+    .run();
+  for (const name of all) cpSync(join("migrations", name), join(folder, name));
+  expect(await applyMigrations(db, folder)).toContain("0012_saga.sql");
+
+  const { results } = await db
+    .prepare(
+      "SELECT id, status, step, next_wake_at, stuck_since, attempts, last_error, alarmed_wake_at FROM orders ORDER BY id",
+    )
+    .all();
+  const untold = { attempts: 0, last_error: null, alarmed_wake_at: null };
+  expect(results).toEqual([
+    { id: "ord_1", status: "NeedsAttention", step: "ended", next_wake_at: null, stuck_since: "b", ...untold },
+    { id: "ord_2", status: "Pending", step: "reserve", next_wake_at: "w", stuck_since: null, ...untold },
+  ]);
+});

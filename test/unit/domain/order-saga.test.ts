@@ -4,111 +4,31 @@ import { begin, nextAction, startSaga } from "../../../src/domain/order-saga.ts"
 import { SAGA_DEFINITIONS } from "../../../src/domain/saga-definitions.ts";
 import { applyAction } from "../../../src/domain/saga-operators.ts";
 import { settle } from "../../../src/domain/saga-settling.ts";
+import { entryOf, keyOf, type Outcome, type SagaAction, type StepName } from "../../../src/domain/saga-state.ts";
 import {
-  entryOf,
-  keyOf,
-  type OperatorAct,
-  type Outcome,
-  type SagaAction,
-  type SagaRules,
-  type SagaState,
-  type StepName,
-} from "../../../src/domain/saga-state.ts";
+  blocked,
+  busy,
+  CANCEL,
+  cancelled,
+  done,
+  gaps,
+  gone,
+  HOUR,
+  LADDER,
+  nameOf,
+  notDone,
+  nothingFound,
+  NOW,
+  play,
+  refused,
+  refusedForNow,
+  RULES,
+  script,
+  unknown,
+  whatOf,
+  type Call,
+} from "../../support/saga-play.ts";
 import { plannedUnder } from "../../support/saga-plans.ts";
-
-const NOW = Date.UTC(2026, 10, 23, 8);
-const HOUR = 60 * 60 * 1000;
-const LADDER = [1_000, 2_000, 4_000, 8_000];
-const RULES: SagaRules = {
-  delayAfter: (attempt) => LADDER[attempt - 1] ?? null,
-  maxWaitMs: 4 * HOUR,
-  blockedSpreadMs: () => 0,
-  lateCheckMs: 30_000,
-  lateChecks: 2,
-};
-
-const done: Outcome = { kind: "done" };
-const nothingFound: Outcome = { kind: "done", note: "nothing_found" };
-const unknown: Outcome = { kind: "unknown", reason: "no answer" };
-const notDone: Outcome = { kind: "not_done" };
-const refused: Outcome = { kind: "failed", code: "SUPPLIER_REFUSED", reason: "no", retryable: false };
-const refusedForNow: Outcome = { kind: "failed", code: "SUPPLIER_REFUSED", reason: "no", retryable: true };
-const busy: Outcome = { kind: "failed", code: "CONFLICT", reason: "bins changed", retryable: true };
-const gone: Outcome = { kind: "failed", code: "RESERVATION_GONE", reason: "expired", retryable: false };
-const blocked: Outcome = { kind: "blocked", retryAfterMs: 30_000 };
-
-const CANCEL: OperatorAct = {
-  id: "cancel-1",
-  action: "cancel",
-  step: null,
-  to: null,
-  reason: "not needed",
-  by: { id: "manager-north", kind: "person" },
-  traceparent: "00-1-1-01",
-};
-
-/** The state once its cancellation was accepted; the same state where it is too late. */
-function cancelled(state: SagaState, reason = CANCEL.reason): SagaState {
-  const applied = applyAction(state, { ...CANCEL, reason });
-  return applied.ok ? applied.state : state;
-}
-
-interface Call {
-  readonly at: number;
-  readonly what: string;
-  readonly action: SagaAction;
-}
-
-interface Play {
-  readonly state: SagaState;
-  readonly calls: readonly Call[];
-  readonly now: number;
-}
-
-function nameOf(action: SagaAction): string {
-  if (action.do === "close") return `close ${action.status}`;
-  return "step" in action ? `${action.do} ${action.step}` : action.do;
-}
-
-/** Plays a saga to its end, or to `stop`: sleeps move the clock, every call is answered by `answer`. */
-function play(
-  answer: (action: SagaAction, calls: readonly Call[], state: SagaState) => Outcome,
-  from: { state?: SagaState; now?: number; stop?: (state: SagaState) => boolean } = {},
-): Play {
-  let state = from.state ?? startSaga("ord_1", 0, ["acme"]);
-  let now = from.now ?? NOW;
-  const calls: Call[] = [];
-  for (let turns = 0; turns < 20_000; turns++) {
-    if (from.stop?.(state)) return { state, calls, now };
-    const action = nextAction(state, now);
-    if (action.do === "nothing") return { state, calls, now };
-    if (action.do === "sleep") {
-      if (action.until <= now) throw new Error("a sleep that ends in the past");
-      now = action.until;
-      continue;
-    }
-    const begun = begin(state, action);
-    calls.push({ at: now, what: nameOf(action), action });
-    state = settle(begun, action, answer(action, calls, begun), now, RULES);
-  }
-  throw new Error("the saga doesn't end");
-}
-
-/** Answers by the call's name: the outcomes in turn, the last one for ever; `done` for what isn't named. */
-function script(outcomes: Readonly<Record<string, readonly Outcome[]>>) {
-  return (action: SagaAction, calls: readonly Call[]): Outcome => {
-    const name = nameOf(action);
-    const turn = calls.filter((call) => call.what === name).length;
-    const own = outcomes[name] ?? [done];
-    return own[Math.min(turn, own.length) - 1] ?? done;
-  };
-}
-
-const whatOf = (calls: readonly Call[]) => calls.map((call) => call.what);
-const gaps = (calls: readonly Call[], name: string) => {
-  const at = calls.filter((call) => call.what === name).map((call) => call.at);
-  return at.slice(1).map((time, index) => time - (at[index] ?? 0));
-};
 
 describe("forward", () => {
   it("runs create, reserve, a purchase per supplier, move, complete, each once and without waiting", ({ expect }) => {
@@ -281,6 +201,14 @@ describe("an open breaker", () => {
     expect(whatOf(calls).slice(-2)).toEqual(["run purchase:acme", "close NeedsAttention"]);
   });
 
+  it("is waited for no longer than the longest wait, however late its next health check is", ({ expect }) => {
+    const late: Outcome = { kind: "blocked", retryAfterMs: 3 * HOUR };
+    const { state, now } = play(script({ "run purchase:acme": [late] }));
+
+    expect(now - NOW).toBe(RULES.maxWaitMs);
+    expect(state).toMatchObject({ status: "NeedsAttention", error: { code: "CIRCUIT_OPEN" } });
+  });
+
   it("holds a probe up without counting, and the probe still comes before the next placement", ({ expect }) => {
     const { state, calls } = play(
       script({ "run purchase:acme": [unknown, done], "probe purchase:acme": [blocked, blocked, notDone] }),
@@ -412,6 +340,42 @@ describe("compensation", () => {
     expect(gaps(calls, "compensate purchase:acme")).toEqual([RULES.lateCheckMs, RULES.lateCheckMs]);
     expect(entryOf(state, "purchase:acme")).toMatchObject({ state: "compensated", lateChecks: 2 });
     expect(state.status).toBe("Cancelled");
+  });
+
+  it("that waits holds no other up: what is reserved is given back while a supplier can't be asked", ({ expect }) => {
+    const { state, calls } = play(
+      script({ "run move": [refused], "compensate purchase:acme": [blocked, blocked, blocked, done] }),
+    );
+
+    expect(whatOf(calls).slice(calls.findIndex(({ what }) => what === "fence"))).toEqual([
+      "fence",
+      "compensate move",
+      "compensate purchase:acme",
+      "compensate reserve",
+      "compensate create",
+      ...Array.from({ length: 3 }, () => "compensate purchase:acme"),
+      "close Cancelled",
+    ]);
+    expect(calls.find(({ what }) => what === "compensate reserve")?.at).toBe(NOW);
+    expect(gaps(calls, "compensate purchase:acme")).toEqual([30_000, 30_000, 30_000]);
+    expect(state.status).toBe("Cancelled");
+  });
+
+  it("whose mark Cancelled can't be written is left to a person after five tries: create is what isn't undone", ({
+    expect,
+  }) => {
+    const { state, calls } = play(script({ "run create": [refused], "close Cancelled": [unknown] }));
+
+    expect(gaps(calls, "close Cancelled")).toEqual(LADDER);
+    expect(entryOf(state, "create").state).toBe("compensation_failed");
+    expect(state.status).toBe("NeedsAttention");
+  });
+
+  it("whose mark Cancelled is refused, since something is still open, is left to a person at once", ({ expect }) => {
+    const { state, calls } = play(script({ "run create": [refused], "close Cancelled": [refused] }));
+
+    expect(whatOf(calls).slice(-2)).toEqual(["close Cancelled", "close NeedsAttention"]);
+    expect(state.status).toBe("NeedsAttention");
   });
 
   it("finds nothing and is done where every outcome was known", ({ expect }) => {
