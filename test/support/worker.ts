@@ -1,7 +1,7 @@
 /** The Worker under test: the product's own handlers and objects, in an environment that a test can bend (world.ts). */
 import worker, * as product from "../../src/worker.ts";
 import type { Env } from "../../src/env.ts";
-import { sagaStateThroughWorld, throughWorld } from "./world.ts";
+import { sagaDefinitionsOfWorld, sagaStateThroughWorld, throughWorld } from "./world.ts";
 
 export class DeviceHub extends product.DeviceHub {
   constructor(ctx: DurableObjectState, env: Env) {
@@ -13,7 +13,8 @@ export class DeviceHub extends product.DeviceHub {
 export class OrderSaga extends product.OrderSaga {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    Object.assign(this, { ctx: sagaStateThroughWorld(ctx), env: throughWorld(env) });
+    const definitions = sagaDefinitionsOfWorld();
+    Object.assign(this, { ctx: sagaStateThroughWorld(ctx), env: throughWorld(env), definitions });
   }
 }
 

@@ -3,6 +3,7 @@
  * no hooks: the test's entry Worker hands it an environment seen through this.
  */
 import type { Clock } from "../../src/domain/ports.ts";
+import { SAGA_DEFINITIONS, type SagaDefinitions } from "../../src/domain/saga-definitions.ts";
 import type { Env } from "../../src/env.ts";
 
 export type Wraps = { [K in keyof Env]?: (real: Env[K]) => Env[K] };
@@ -15,6 +16,7 @@ interface World {
   standsAt?: number | undefined;
   wraps: Wraps;
   wrapSagaState?: WrapState | undefined;
+  sagaDefinitions?: SagaDefinitions | undefined;
 }
 
 const KEY = Symbol.for("waybill.test.world");
@@ -63,6 +65,15 @@ export function wrapSagaState(wrap: WrapState | undefined): void {
 
 export function sagaStateThroughWorld(real: DurableObjectState): DurableObjectState {
   return world.wrapSagaState?.(real) ?? real;
+}
+
+/** The definitions that each saga knows that comes to life from now on; `undefined`: the product's own. */
+export function deploySagaDefinitions(definitions: SagaDefinitions | undefined): void {
+  world.sagaDefinitions = definitions;
+}
+
+export function sagaDefinitionsOfWorld(): SagaDefinitions {
+  return world.sagaDefinitions ?? SAGA_DEFINITIONS;
 }
 
 const seen = new WeakMap<object, Env>();
