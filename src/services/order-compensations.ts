@@ -93,7 +93,7 @@ async function cancelPurchase(deps: StepDeps, context: StepContext): Promise<Out
     incomingAt === null ? [] : [{ sku, location: incomingAt, region: context.order.region }],
   );
   const low = watchLow(deps, counted);
-  const undone = await undo(deps, context, [...callOff(own, isoNow(deps)), ...low.writes], low.events);
+  const undone = await undo(deps, context, [...callOff(own, isoNow(deps), null), ...low.writes], low.events);
   return undone.kind === "done" && !found ? { kind: "done", note: "nothing_found" } : undone;
 }
 

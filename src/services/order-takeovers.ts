@@ -89,7 +89,7 @@ async function writeOff(
   const released = act.action === "resolve" ? releaseParts(deps, order, demandOf(lines)) : NOTHING;
   const low = watchLow(deps, counted);
   return {
-    writes: [...callOff(own, isoNow(deps)), ...released.writes, ...low.writes],
+    writes: [...callOff(own, isoNow(deps), { by: act.by.id, reason: act.reason }), ...released.writes, ...low.writes],
     events: [...released.events, ...low.events],
   };
 }

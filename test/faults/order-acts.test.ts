@@ -226,7 +226,7 @@ describe("an order whose supplier takes nothing back", () => {
     await drive(order.orderId);
 
     expect((await orderView(order.orderId)).status).toBe("Cancelled");
-    expect((await purchaseOf(order))?.status).toBe("completed");
+    expect(await purchaseOf(order)).toMatchObject({ status: "completed", closed: 1 });
     expect((await levelOf(order.parts.bought, "truck-001")).on_hand).toBe(3);
   });
 

@@ -57,7 +57,9 @@ export async function statusesTold(orderId: string): Promise<string[]> {
 }
 
 export async function purchaseOf({ orderId }: MixedOrder) {
-  return env.DB.prepare("SELECT id, status FROM purchase_orders WHERE order_id = ?")
+  return env.DB.prepare(
+    "SELECT p.id, p.status, SUM(l.closed) AS closed FROM purchase_orders p JOIN purchase_order_lines l ON l.purchase_order_id = p.id WHERE p.order_id = ? GROUP BY p.id",
+  )
     .bind(orderId)
-    .first<{ id: string; status: string }>();
+    .first<{ id: string; status: string; closed: number }>();
 }

@@ -21,27 +21,42 @@ export interface PurchaseLine {
 export async function purchaseLinesOf(db: Database, orderId: string): Promise<PurchaseLine[]> {
   return db.all<PurchaseLine>(sql`
     SELECT p.id, p.idempotency_key AS "key", p.status, p.version, p.incoming_at AS incomingAt, l.sku,
-      MAX(0, l.quantity - l.received - l.rejected) AS open, l.received + l.rejected AS came
+      MAX(0, l.quantity - l.received - l.rejected - l.closed) AS open, l.received + l.rejected AS came
     FROM purchase_orders p JOIN purchase_order_lines l ON l.purchase_order_id = p.id
     WHERE p.order_id = ${orderId} ORDER BY p.id, l.line`);
 }
 
+/** Who gave up what is still open of a purchase order of which something has come, and why. */
+export interface GivenUp {
+  readonly by: string;
+  readonly reason: string;
+}
+
 /**
- * Nothing more is awaited of these placed purchase orders: cancelled, or completed where something has come. `lines`: all
- * lines of each. CONFLICT when one has changed since it was read.
+ * Nothing more is awaited of these placed purchase orders: cancelled, or completed and closed short where something has
+ * come. `lines`: all lines of each. CONFLICT when one has changed since it was read.
  */
-export function callOff(lines: readonly PurchaseLine[], at: string): GuardedWrite[] {
+export function callOff(lines: readonly PurchaseLine[], at: string, givenUp: GivenUp | null): GuardedWrite[] {
   const placed = lines.filter(({ status }) => status === "placed");
   return [...Map.groupBy(placed, ({ id }) => id)].flatMap(([id, own]) => {
-    const to = own.some(({ came }) => came > 0) ? "completed" : "cancelled";
+    const isShort = own.some(({ came }) => came > 0);
+    const short = isShort && givenUp ? JSON.stringify({ at, ...givenUp }) : null;
     const [{ version, incomingAt } = { version: 0, incomingAt: null }] = own;
     return [
       {
-        statement: sql`UPDATE purchase_orders SET status = ${to}, incoming_at = NULL, updated_at = ${at},
-            version = version + 1
+        statement: sql`UPDATE purchase_orders SET status = ${isShort ? "completed" : "cancelled"}, incoming_at = NULL,
+            closed_short = ${short}, updated_at = ${at}, version = version + 1
           WHERE id = ${id} AND status = 'placed' AND version = ${version}`,
         expect: { rows: 1, otherwise: "CONFLICT" as const },
       },
+      ...(isShort
+        ? [
+            {
+              statement: sql`UPDATE purchase_order_lines SET closed = closed + MAX(0, quantity - received - rejected - closed)
+                WHERE purchase_order_id = ${id}`,
+            },
+          ]
+        : []),
       ...(incomingAt === null
         ? []
         : takeFrom("incoming", incomingAt, totals(own.map(({ sku, open: quantity }) => ({ sku, quantity }))))),
