@@ -52,8 +52,10 @@ export function nextAction(state: SagaState, now: number, definitions: SagaDefin
   if (state.phase === "fencing") return { do: "fence" };
   if (state.phase === "compensating") return nextCompensation(state, now);
   if (state.phase === "closing" || !definition) {
-    const left = state.status === "NeedsAttention" || state.steps.some((one) => one.state === "compensation_failed");
-    return { do: "close", status: left ? "NeedsAttention" : "Cancelled", error: state.error };
+    const left = state.steps.findLast((one) => one.state === "compensation_failed")?.step;
+    const at = left ?? (state.status === "NeedsAttention" ? state.error?.step : undefined);
+    if (at) return { do: "close", status: "NeedsAttention", error: state.error, at };
+    return { do: "close", status: state.status === "NeedsAttention" ? state.status : "Cancelled", error: state.error };
   }
   for (const step of plannedSteps(definition, state.suppliers)) {
     const entry = entryOf(state, step);

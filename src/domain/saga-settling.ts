@@ -13,6 +13,7 @@ import {
   type SagaRules,
   type SagaState,
   type StepEntry,
+  type TakeOver,
 } from "./saga-state.ts";
 import { settleLook, watchPurchases } from "./saga-surplus.ts";
 
@@ -46,8 +47,8 @@ function settleAction(state: SagaState, action: Act, outcome: Outcome, now: numb
   if (outcome.kind === "ended") return { ...state, phase: "ended", status: outcome.status, takeOver: null };
   if ("step" in action) return settleStep(state, action, outcome, now, rules);
   if (outcome.kind === "failed" && action.do === "take_over") {
-    // What it relied on isn't so: nothing was changed, and the order waits for a person as before.
-    return { ...state, takeOver: null, phase: "ended" };
+    // What it relied on isn't so: nothing was changed, and the order goes on, or waits for a person, as before.
+    return asBefore({ ...state, takeOver: null }, action.from);
   }
   if (outcome.kind !== "done") {
     if (action.do === "close" && action.status === "Cancelled") return settleMark(state, outcome, now, rules);
@@ -58,6 +59,11 @@ function settleAction(state: SagaState, action: Act, outcome: Outcome, now: numb
   if (action.do === "take_over") return settleTakenOver(state, action);
   if (action.do === "close") return { ...state, phase: "ended", status: action.status, error: action.error };
   return state;
+}
+
+function asBefore(state: SagaState, stood: TakeOver["from"]): SagaState {
+  if (stood === "Pending") return { ...state, phase: "forward" };
+  return stood === "Cancelling" ? closeIfUndone({ ...state, phase: "compensating" }) : { ...state, phase: "ended" };
 }
 
 /** The mark `Cancelled` undoes create: what can't be written is left to a person, like any other compensation. */

@@ -105,7 +105,13 @@ export type SagaAction =
   | { readonly do: "report"; readonly step: StepName; readonly key: string; readonly error: SagaError }
   | { readonly do: "fence" }
   | ({ readonly do: "take_over"; readonly error: SagaError | null } & TakeOver)
-  | { readonly do: "close"; readonly status: "Cancelled" | "NeedsAttention"; readonly error: SagaError | null }
+  | {
+      readonly do: "close";
+      readonly status: "Cancelled" | "NeedsAttention";
+      readonly error: SagaError | null;
+      /** The step that a person is to look at. */
+      readonly at?: StepName;
+    }
   | { readonly do: "sleep"; readonly until: number }
   | { readonly do: "nothing" };
 

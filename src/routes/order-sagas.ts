@@ -1,7 +1,7 @@
 /** Which orders are stuck, and of each order everything that its saga did, who asked for it, and what may be asked now. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { ORDER_OVERDUE_MS } from "../config.ts";
-import { stuckOrders, type StuckOrder } from "../db/queries/order-watch.ts";
+import { listStuckOrders, type StuckOrder } from "../db/queries/order-watch.ts";
 import { findOrder } from "../db/queries/orders.ts";
 import { coversRegion } from "../domain/identity.ts";
 import { sagaOf } from "../wiring/orders.ts";
@@ -10,6 +10,8 @@ import { requires } from "./middleware/auth.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { pageQuery, pageSchema, pageOf } from "./paging.ts";
 import { problem } from "./problem.ts";
+
+const errorView = z.object({ step: z.string(), code: z.string(), reason: z.string() });
 
 const stuckView = z.object({
   order_id: z.string(),
@@ -28,7 +30,8 @@ const stuckView = z.object({
   stuck_for_s: z.int(),
   attempts: z.int(),
   next_wake_at: z.string().nullable(),
-  last_error: z.string().nullable(),
+  last_error: z.string().nullable().openapi({ description: "What made it wait last" }),
+  error: errorView.nullable().openapi({ description: "Why it needs attention, or is being cancelled" }),
 });
 
 const stuck = createRoute({
@@ -69,7 +72,7 @@ const saga = createRoute({
         fence: z.int(),
         traceparent,
         next_wake_at: z.string().nullable(),
-        error: z.object({ step: z.string(), code: z.string(), reason: z.string() }).nullable(),
+        error: errorView.nullable(),
         steps: z.array(
           z.object({ step: z.string(), state: z.string(), attempt: z.int(), round: z.int(), doubtful: z.boolean() }),
         ),
@@ -113,7 +116,7 @@ export function registerOrderSagas(app: OpenAPIHono<AppEnv>): void {
     const now = clock.now();
     const before = new Date(now - ORDER_OVERDUE_MS).toISOString();
     const { region } = c.get("principal");
-    const rows = await stuckOrders(db, { region, before, after: cursor ?? null, limit: limit + 1 });
+    const rows = await listStuckOrders(db, { region, before, after: cursor ?? null, limit: limit + 1 });
     const keyed = rows.map((row) => ({ created_at: row.stuckSince, order_id: row.id, row }));
     const { data, meta } = pageOf(keyed, limit, ({ order_id: id }) => id);
     return c.json({ data: data.map(({ row }) => viewStuck(row, now)), meta }, 200);
@@ -159,7 +162,6 @@ export function registerOrderSagas(app: OpenAPIHono<AppEnv>): void {
 }
 
 function viewStuck(row: StuckOrder, now: number): z.output<typeof stuckView> {
-  const error = row.error === null ? null : z.object({ reason: z.string() }).parse(JSON.parse(row.error)).reason;
   return {
     order_id: row.id,
     request_id: row.requestId,
@@ -173,6 +175,7 @@ function viewStuck(row: StuckOrder, now: number): z.output<typeof stuckView> {
     stuck_for_s: Math.max(0, Math.round((now - Date.parse(row.stuckSince)) / 1000)),
     attempts: row.attempts,
     next_wake_at: row.nextWakeAt,
-    last_error: row.lastError ?? error,
+    last_error: row.lastError,
+    error: row.error === null ? null : errorView.parse(JSON.parse(row.error)),
   };
 }

@@ -6,7 +6,7 @@ import { callOff, purchaseLinesOf } from "../db/queries/order-purchases.ts";
 import { transfersReceived } from "../db/queries/order-stock.ts";
 import { endOrder, findOrder, passCompensation, raiseFence } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
-import type { Outcome, SagaError, StepName } from "../domain/saga-state.ts";
+import type { Outcome, SagaAction, SagaError, StepName } from "../domain/saga-state.ts";
 import { isoNow } from "./deps.ts";
 import { watchLow } from "./low-stock.ts";
 import { hasMoved, outcomeOfFault, SAGA_SCOPE, type StepContext, type StepDeps } from "./order-steps.ts";
@@ -133,8 +133,7 @@ function undoneOf(step: StepName): string {
 export async function closeOrder(
   deps: StepDeps,
   context: Omit<StepContext, "step" | "key">,
-  status: "Cancelled" | "NeedsAttention",
-  error: SagaError | null,
+  { status, error, at: step }: Extract<SagaAction, { do: "close" }>,
 ): Promise<Outcome> {
   const { order, fence, trace } = context;
   try {
@@ -143,7 +142,7 @@ export async function closeOrder(
     const committed = await deps.commit({
       trace,
       inbox: { scope: SAGA_SCOPE, id: `${order.id}:close:${fence}`, bodyHash: status },
-      writes: [endOrder(order.id, { from, fence, to: status, at, error: error && JSON.stringify(error) })],
+      writes: [endOrder(order.id, { from, fence, to: status, at, step, error: error && JSON.stringify(error) })],
       audit: [
         {
           actor: ACTOR,

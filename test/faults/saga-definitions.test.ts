@@ -98,7 +98,7 @@ it("an order of a definition that was taken back is put before a person, and goe
   await evictDurableObject(sagaOf(order.orderId));
   expect((await ask(MANAGER, order.orderId, "resume", { reason: "deployed again" })).status).toBe(202);
   await drive(order.orderId);
-  expect(await stepsOf(order)).toEqual(["take_over", "create", "purchase", "reserve", "move", "complete"]);
+  expect(await stepsOf(order)).toEqual(["close", "take_over", "create", "purchase", "reserve", "move", "complete"]);
   expect(await wrongWith(order, "Completed")).toEqual([]);
 });
 

@@ -113,6 +113,7 @@ describe("whatever comes, and whatever people ask", () => {
       fc.property(chance, (given) => {
         const { state, calls, now } = playByChance(given);
         expect(state.phase).toBe("ended");
+        expect(["Completed", "Cancelled", "NeedsAttention"]).toContain(state.status);
         expect(nextAction(state, now + HOUR).do).toBe("nothing");
         expect(possibleActs(state).length > 0).toBe(state.status === "NeedsAttention");
         if (state.status === "NeedsAttention") expect(state.error).not.toBeNull();

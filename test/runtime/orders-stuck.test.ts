@@ -80,7 +80,10 @@ it("one that needs attention is shown until a person has acted, the longest stuc
     [second.orderId, "needs_attention"],
   ]);
   expect(all.data[0].stuck_for_s).toBeGreaterThanOrEqual(8 * 60 * 60);
-  expect(all.data[0].last_error).toContain("circuit");
+  expect(all.data[0]).toMatchObject({
+    step: `purchase:${first.parts.supplier.supplier}`,
+    error: { code: "CIRCUIT_OPEN", reason: expect.stringContaining("circuit") },
+  });
   const page = await stuck("ops", "?limit=1");
   expect(page.data.map((one: { order_id: string }) => one.order_id)).toEqual([first.orderId]);
   const rest = await stuck("ops", `?limit=1&cursor=${page.meta.next_cursor}`);

@@ -63,7 +63,7 @@ export interface StuckOrder {
 }
 
 /** Those that wait for a person, and those that haven't got any further since they slept or were to wake; the longest first. */
-export async function stuckOrders(
+export async function listStuckOrders(
   db: Database,
   q: { region: string | null; before: string; after: readonly [string, string] | null; limit: number },
 ): Promise<StuckOrder[]> {
