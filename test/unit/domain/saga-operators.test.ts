@@ -2,13 +2,7 @@ import { describe, it } from "vitest";
 import { startSaga } from "../../../src/domain/order-saga.ts";
 import { SAGA_DEFINITIONS, type SagaDefinitions } from "../../../src/domain/saga-definitions.ts";
 import { applyAction, possibleActs } from "../../../src/domain/saga-operators.ts";
-import {
-  entryOf,
-  restoreSaga,
-  type OperatorAct,
-  type Outcome,
-  type SagaState,
-} from "../../../src/domain/saga-state.ts";
+import { entryOf, restoreSaga, type OperatorAct, type SagaState } from "../../../src/domain/saga-state.ts";
 import {
   blocked,
   busy,
