@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { freePort, startWaybill, temporaryFolder } from "../local/start-process.ts";
+import { askHost, freePort, startWaybill, temporaryFolder } from "../local/start-process.ts";
 
 const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find((path) =>
   existsSync(path),
@@ -43,12 +43,17 @@ describe.skipIf(CHROMIUM === undefined)("the page", () => {
   }
 
   it(
-    "lets a technician ask and a manager approve, each in a browser of their own",
+    "lets a technician ask, a manager approve and send a document again, each in a browser of their own",
     { timeout: 90_000 },
     async ({ expect }) => {
       const port = await freePort();
-      const app = startWaybill({ PORT: String(port), WAYBILL_STATE: temporaryFolder() });
+      const app = startWaybill({
+        PORT: String(port),
+        WAYBILL_STATE: temporaryFolder(),
+        DOCUMENT_STORE: "sharepoint",
+      });
       await app.ready();
+      await askHost(port, "graph.localhost", "/waybill/switches", { fail_next: 1, fail_status: 403 });
       const url = `http://127.0.0.1:${port}/`;
 
       const technician = await open(url, "tech-north");
@@ -63,6 +68,11 @@ describe.skipIf(CHROMIUM === undefined)("the page", () => {
 
       await technician.page.locator("#status", { hasText: /completed/i }).waitFor({ timeout: 30_000 });
       await technician.page.locator("#timeline", { hasText: "manager-north" }).waitFor();
+      await technician.page.locator("#document", { hasText: /given up after 1 attempt.+permission/ }).waitFor();
+      expect(await technician.page.locator("#document button").count()).toBe(0);
+      await manager.page.locator("#document button", { hasText: "Upload it again" }).click({ timeout: 30_000 });
+      await manager.page.locator("#document", { hasText: "stored in sharepoint" }).waitFor();
+      expect(await manager.page.locator("#document a").getAttribute("href")).toMatch(/^https:\/\/sharepoint\./);
       const sideways = await technician.page.evaluate("document.documentElement.scrollWidth > window.innerWidth");
       expect(sideways).toBe(false);
       expect([...technician.complaints, ...manager.complaints]).toEqual([]);

@@ -1,18 +1,5 @@
-import { request } from "node:http";
 import { it, vi } from "vitest";
-import { freePort, startWaybill, temporaryFolder } from "./start-process.ts";
-
-/** What a host of the port answers, as a browser asks for it. */
-function readAs(port: number, host: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const sent = request({ port, path, headers: { host: `${host}:${port}` }, agent: false }, (answer) => {
-      let text = "";
-      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      answer.on("end", () => resolve(text));
-    });
-    sent.once("error", reject).end();
-  });
-}
+import { askHost, freePort, startWaybill, temporaryFolder } from "./start-process.ts";
 
 it(
   "a person who starts with DOCUMENT_STORE=sharepoint finds each response in the stand-in's library",
@@ -46,9 +33,9 @@ it(
       { timeout: 60_000, interval: 100 },
     );
 
-    expect(await readAs(port, "graph.localhost", "/waybill/")).toContain(`<td>${document.path}</td>`);
+    expect(await askHost(port, "graph.localhost", "/waybill/")).toContain(`<td>${document.path}</td>`);
     expect(
-      JSON.parse(await readAs(port, "graph.localhost", `/waybill/content?path=${encodeURIComponent(document.path)}`)),
+      JSON.parse(await askHost(port, "graph.localhost", `/waybill/content?path=${encodeURIComponent(document.path)}`)),
     ).toEqual(await ask(`/api/requests/${id}/response`, undefined, bearer));
     started.kill("SIGINT");
     expect((await started.ended).code).toBe(0);

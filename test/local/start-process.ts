@@ -74,3 +74,16 @@ export function statusOf(port: number, path: string, host = `127.0.0.1:${port}`)
     sent.once("error", reject).end();
   });
 }
+
+/** What another host of the port answers, such as `graph.localhost`; a body is sent with PUT. */
+export function askHost(port: number, host: string, path: string, body?: unknown): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { port, path, headers: { host: `${host}:${port}` }, agent: false };
+    const sent = request({ ...options, method: body === undefined ? "GET" : "PUT" }, (answer) => {
+      let text = "";
+      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+      answer.on("end", () => resolve(text));
+    });
+    sent.once("error", reject).end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}

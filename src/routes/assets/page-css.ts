@@ -68,6 +68,7 @@ legend { font-weight: 700; padding: 0; margin-bottom: .4rem; }
 .status[data-tone="good"] { color: var(--accent); }
 .status[data-tone="bad"] { color: var(--bad); }
 .status[data-tone="wait"] { color: var(--wait); }
+#document { overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; margin: .75rem 0; }
 .facts dt { color: var(--soft); }
 .facts dd { margin: 0; overflow-wrap: anywhere; }

@@ -145,7 +145,7 @@ async function follow(id) {
       if (turn !== follows) return;
       etag = answer.headers.get("etag") ?? "";
       showRequest(request, story.data);
-      const settled = request.response && request.response.document?.state !== "queued";
+      const settled = request.response?.document && request.response.document.state !== "queued";
       if (!FINAL.includes(request.status) || !settled) continue;
       element("response-body").textContent = JSON.stringify(await get("/api/requests/" + id + "/response"), null, 2);
       element("response").hidden = false;
