@@ -65,6 +65,7 @@ const set = createRoute({
       "UNAUTHENTICATED",
       "FORBIDDEN",
       "VALIDATION",
+      "UNKNOWN_REFERENCE",
       "PAYLOAD_TOO_LARGE",
       "UNSUPPORTED_MEDIA_TYPE",
     ),

@@ -1,5 +1,9 @@
-/** Setting an exchange rate: a dated row that a person writes, with its place in the trail. The same day again replaces it. */
-import { putExchangeRate } from "../db/queries/exchange-rates.ts";
+/**
+ * Setting an exchange rate: a dated row that a person writes, of a currency in which a supplier sells, with its place in the
+ * trail. The same day again replaces it.
+ */
+import { putExchangeRate, sellsIn } from "../db/queries/exchange-rates.ts";
+import { refuse, type Refusal } from "../domain/errors.ts";
 import type { ExchangeRate } from "../domain/exchange.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
 import type { Trace } from "../domain/trace.ts";
@@ -15,7 +19,11 @@ export async function setExchangeRate(
   principal: Principal,
   rate: ExchangeRate,
   trace: Trace,
-): Promise<RateSet> {
+): Promise<RateSet | Refusal> {
+  if (!(await sellsIn(deps.db, rate.from))) {
+    const detail = `no supplier sells in ${rate.from}`;
+    return refuse("UNKNOWN_REFERENCE", detail, { problems: [{ pointer: "/from", detail }] });
+  }
   const set: RateSet = { ok: true, rate };
   await deps.commit({
     trace,

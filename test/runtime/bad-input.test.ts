@@ -62,7 +62,7 @@ const WRITES: readonly { who: string; path: string; body: object; method?: "PATC
       needed_by: "2027-01-01",
       note: "x",
       lines: [
-        { sku: "PUMP-001", quantity: 1, unit: "each" },
+        { sku: "PUMP-001", quantity: 1, unit: "each", needed_by: "2027-01-01" },
         { text: "a pump", quantity: 1 },
       ],
     },
@@ -70,13 +70,21 @@ const WRITES: readonly { who: string; path: string; body: object; method?: "PATC
   {
     who: "manager-north",
     path: "/api/orders",
-    body: { order_number: "x", device_id: "truck-999", lines: [{ sku: "PUMP-001", quantity: 1 }] },
+    body: {
+      order_number: "x",
+      device_id: "truck-999",
+      needed_by: "2027-01-01",
+      source: "purchase",
+      lines: [{ sku: "PUMP-001", quantity: 1 }],
+    },
   },
   {
     who: "manager-north",
     path: "/api/approvals/stp_none/decision",
     body: { decision: "approve", payload_hash: "0".repeat(64), reason: "x" },
   },
+  { who: "ops", path: "/api/purchase-orders/stp_none/close", body: { reason: "x" } },
+  { who: "ops", path: "/api/exchange-rates", body: { from: "XTS", to: "USD", as_of: "2026-01-01", rate: "1.085" } },
   { who: "ops", path: "/api/breakers/stp_none/open", body: { reason: "x" } },
   { who: "ops", path: "/api/breakers/stp_none/reset", body: { reason: "x" } },
   { who: "ops", path: "/api/dead-letters/stp_none/discard", body: { reason: "x" } },

@@ -116,9 +116,11 @@ describe("a supplier in another currency", () => {
     expect,
   }) => {
     const rate = (as_of: string, text: string) => ({ from: "GBP", to: "USD", as_of, rate: text });
+    const typo = await as("ops", "POST", "/api/exchange-rates", rate(day(0), "1.1"));
+    expect([typo.status, typo.body.detail]).toEqual([422, "no supplier sells in GBP"]);
+    const { sku } = await soldPart("GBP-1", { currency: "GBP" }, 800);
     for (const one of [rate(day(-9), "1.1"), rate(day(-1), "1.2"), rate(day(-1), "1.25"), rate(day(1), "9")])
       expect((await as("ops", "POST", "/api/exchange-rates", one)).status).toBe(200);
-    const { sku } = await soldPart("GBP-1", { currency: "GBP" }, 800);
     expect(await completed([{ sku, quantity: 1 }])).toMatchObject({ total: usd(1_000) });
     const { data } = (await as(MANAGER, "GET", "/api/exchange-rates")).body;
     expect(data.filter(({ from }: { from: string }) => from === "GBP")).toEqual([

@@ -13,6 +13,11 @@ export function putExchangeRate({ from, to, asOf, billionths }: ExchangeRate): G
   };
 }
 
+export async function sellsIn(db: Database, currency: string): Promise<boolean> {
+  const rows = await db.all(sql`SELECT 1 FROM suppliers WHERE currency = ${currency} LIMIT 1`);
+  return rows.length > 0;
+}
+
 /** The newest first. */
 export async function listExchangeRates(db: Database, limit: number): Promise<ExchangeRate[]> {
   return db.all<ExchangeRate>(sql`SELECT from_currency AS "from", to_currency AS "to", as_of AS asOf, rate AS billionths
