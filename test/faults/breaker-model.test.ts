@@ -7,12 +7,12 @@ import fc from "fast-check";
 import { afterAll, beforeAll, it, vi } from "vitest";
 import { SUPPLIER_TIMEOUT_MS } from "../../src/config.ts";
 import { breakerStub, clientOf, hand, runBreakerAlarm, toldOf } from "../support/breaker-world.ts";
-import { EVERYTHING, histories, startModel, type Model, type Subject } from "../support/breaker-model.ts";
+import { EVERYTHING, histories, MODES, startModel, type Model, type Subject } from "../support/breaker-model.ts";
 import type { Clock } from "../../src/domain/ports.ts";
 import { bend } from "../support/bend.ts";
 import { env, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
-import { proved, seed, sizeOf } from "../support/proof.ts";
+import { isFull, proved, seed, sizeOf } from "../support/proof.ts";
 import { letClockRun, moveClock, stopClock, testClock, wrapBindings } from "../support/world.ts";
 
 const HISTORIES = sizeOf(30, 300);
@@ -110,7 +110,9 @@ it("2.5-08, 2.5-11, 2.5-12, 2.5-16, 2.5-17, 2.5-18, 2.5-22, 2.5-24 the shared, k
   );
   letClockRun();
 
-  expect(EVERYTHING.filter((one) => !visited.has(one))).toEqual([]);
+  // A slice may by chance miss a rare turn, such as a hold that ends.
+  const wanted = isFull ? EVERYTHING : MODES;
+  expect(wanted.filter((one) => !visited.has(one))).toEqual([]);
   expect(await violations(env.DB)).toEqual([]);
   proved("breaker model", { histories: played, steps, outages_told: outages });
 }, 300_000);

@@ -214,11 +214,9 @@ export function histories(maxCommands: number) {
 }
 
 /** What the histories together must have reached: a property over one mode would prove little. */
+export const MODES: readonly string[] = ["closed", "open", "held", "half_open"];
 export const EVERYTHING: readonly string[] = [
-  "closed",
-  "open",
-  "held",
-  "half_open",
+  ...MODES,
   "closed → open",
   "open → half_open",
   "half_open → closed",
