@@ -7,7 +7,8 @@ import { SQLiteAsyncDialect } from "drizzle-orm/sqlite-core";
 import { AppError, ERROR_CODES, type ErrorCode } from "../domain/errors.ts";
 import type { DataOf, EventType, MessageType } from "../domain/events.ts";
 import type { NewId } from "../domain/ids.ts";
-import { traceIdOf, type Actor, type Trace } from "../domain/trace.ts";
+import type { Actor, Trace } from "../domain/trace.ts";
+import { auditInserts } from "./audit-rows.ts";
 import type { Database } from "./database.ts";
 import { insertEvent, insertEvents, type DraftedRow } from "./outbox-rows.ts";
 import { findInboxRow } from "./queries/inbox.ts";
@@ -141,7 +142,7 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
     add(write.statement);
     if (write.expect) add(assertChanged(write.expect.rows, write.expect.otherwise));
   }
-  for (const entry of work.audit ?? []) add(auditInsert(entry, work.trace, at));
+  for (const insert of auditInserts(work.audit ?? [], work.trace, at)) add(insert);
   const { newId, wantOf, webhookWantOf } = deps;
   const facts = { newId, wantOf, webhookWantOf, trace: work.trace, at };
   const always: DraftedRow[] = [];
@@ -179,13 +180,6 @@ export async function commit(deps: CommitDeps, work: UnitOfWork): Promise<Commit
     if (error instanceof AppError) throw error;
     throw new AppError("INTERNAL", `commit failed: ${text.slice(0, 300)}`, { retryable: true, cause: error });
   }
-}
-
-function auditInsert(entry: AuditEntry, trace: Trace, at: string): SQL {
-  const json = (value: unknown) => (value === undefined ? null : JSON.stringify(value));
-  return sql`INSERT INTO audit(at, actor, actor_kind, action, subject, before, after, reason, trace)
-    VALUES (${at}, ${entry.actor.id}, ${entry.actor.kind}, ${entry.action}, ${entry.subject},
-            ${json(entry.before)}, ${json(entry.after)}, ${entry.reason ?? null}, ${traceIdOf(trace.traceparent)})`;
 }
 
 async function storedAnswer(db: Database, inbox: { scope: string; id: string; bodyHash: string }): Promise<Committed> {

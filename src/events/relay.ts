@@ -5,13 +5,13 @@
  */
 import {
   MAX_SENDS,
-  OUTBOX_BATCH_BYTES,
   OUTBOX_BATCH_MESSAGES,
   RESEND_AFTER_MS,
   THIN_MESSAGE_BYTES,
   UNREADABLE_PARK_MS,
 } from "../config.ts";
 import { messageOf } from "../domain/errors.ts";
+import { bytesOf, cutBatches } from "./batches.ts";
 
 export interface OutboxRow {
   /** Its place in the log: commit order. */
@@ -136,7 +136,7 @@ async function drainQueueLane(deps: RelayDeps): Promise<number> {
   const leaseUntil = new Date(deps.now() + RESEND_AFTER_MS).toISOString();
   const rows = await deps.leaseQueueRows(leaseUntil, MAX_SENDS, OUTBOX_BATCH_MESSAGES);
   let sent = 0;
-  for (const batch of cutBatches(rows)) {
+  for (const batch of cutBatches(rows, travelling)) {
     const outcome = await deps.sendEvents(batch.map(messageOfRow));
     if (outcome === "failed") await deps.releaseQueueRows(batch.map((row) => row.seq));
     else sent += batch.length;
@@ -162,25 +162,7 @@ export function messageOfRow(row: OutboxRow): QueueMessage {
     : { seq: row.seq, event_id: row.event_id, event: JSON.parse(row.event) as unknown };
 }
 
-/** Cuts rows into batches of at most 100 messages and 240 KB, in order (a sendBatch ends at 100 and 256 KB). */
-export function cutBatches(rows: readonly OutboxRow[]): OutboxRow[][] {
-  const batches: OutboxRow[][] = [];
-  let current: OutboxRow[] = [];
-  let bytes = 0;
-  for (const row of rows) {
-    const size = Math.min(bytesOf(row.event), THIN_MESSAGE_BYTES) + 100;
-    if (current.length > 0 && (current.length === OUTBOX_BATCH_MESSAGES || bytes + size > OUTBOX_BATCH_BYTES)) {
-      batches.push(current);
-      current = [];
-      bytes = 0;
-    }
-    current.push(row);
-    bytes += size;
-  }
-  if (current.length > 0) batches.push(current);
-  return batches;
-}
-
-function bytesOf(text: string): number {
-  return new TextEncoder().encode(text).byteLength;
+/** The bytes of a row's message, about. */
+function travelling(row: OutboxRow): number {
+  return Math.min(bytesOf(row.event), THIN_MESSAGE_BYTES);
 }

@@ -19,10 +19,11 @@ import { AppError, refuse, type Refusal } from "../domain/errors.ts";
 import { parseMessage } from "../domain/events.ts";
 import { actorOf, coversRegion, type Principal } from "../domain/identity.ts";
 import type { Trace } from "../domain/trace.ts";
+import { bytesOf, cutBatches } from "../events/batches.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
 export interface RedriveDeps extends ServiceDeps {
-  /** Resolves when the queue has the messages; throws an AppError otherwise. */
+  /** Sends one batch (events/batches.ts). Resolves when the queue has it; throws an AppError otherwise. */
   readonly sendToQueue: (queue: string, bodies: readonly unknown[]) => Promise<void>;
 }
 
@@ -65,7 +66,7 @@ export async function redriveOne(deps: RedriveDeps, id: string, by: By): Promise
     if (letter.state !== "open") return closedAlready(letter);
     if (letter.queue === UNKNOWN_QUEUE) return refuse("CONFLICT", "the queue it came from isn't known: discard it");
     const done: Redriven = { ok: true, letters: [letter], remaining: 0 };
-    if (by.dryRun || (await redrive(deps, done, by))) return done;
+    if (by.dryRun || (await redrive(deps, [letter], by, done)).isAll) return done;
   }
   return refuse("CONFLICT", "the letter changes all the time; try again");
 }
@@ -73,36 +74,64 @@ export async function redriveOne(deps: RedriveDeps, id: string, by: By): Promise
 /** Sends again what has one cause, or everything (null), of the caller's region, at most `DEAD_LETTERS_AT_ONCE`, oldest first. */
 export async function redriveMany(deps: RedriveDeps, fingerprint: string | null, by: By): Promise<Redriven | Refusal> {
   const choice = { fingerprint, region: by.principal.region };
+  const redriven: DeadLetterRow[] = [];
   for (let tries = 0; tries < MAX_CONFLICTS; tries++) {
-    const letters = await listRedrivable(deps.db, choice, DEAD_LETTERS_AT_ONCE);
+    const letters = await listRedrivable(deps.db, choice, DEAD_LETTERS_AT_ONCE - redriven.length);
     const remaining = Math.max(0, (await countRedrivable(deps.db, choice)) - letters.length);
-    const done: Redriven = { ok: true, letters, remaining };
-    if (by.dryRun || letters.length === 0 || (await redrive(deps, done, by))) return done;
+    const done: Redriven = { ok: true, letters: [...redriven, ...letters], remaining };
+    if (by.dryRun || letters.length === 0) return done;
+    const { closed, isAll } = await redrive(deps, letters, by, done);
+    if (isAll) return done;
+    redriven.push(...closed);
   }
   return refuse("CONFLICT", "the letters change all the time; try again");
 }
 
 /**
- * False: a letter was closed or has died again since it was read. Messages that no row keeps are sent before the letters are
- * closed: a crash in between leaves them open, and sending them again is harmless, since their consumers are idempotent by
- * the message's key (the file, the response). The other way round it would lose them.
+ * Sends them again and closes them; `closed` are fewer than all where a letter was closed or has died again since it was read.
+ * Messages that no row keeps go a batch at a time, and each batch is sent before its letters are closed: a crash in between
+ * leaves these open, and sending them again is harmless, since their consumers are idempotent by the message's key (the
+ * file, the response). The other way round it would lose them. `done` is the caller's answer once all are closed.
  */
-async function redrive(deps: RedriveDeps, done: Redriven, by: By): Promise<boolean> {
-  const { letters } = done;
-  const messages = Map.groupBy(
-    letters.filter(({ kind }) => kind === "message"),
-    ({ queue }) => queue,
-  );
-  for (const [queue, of] of messages) {
-    await deps.sendToQueue(
-      queue,
-      of.map(({ body }) => JSON.parse(body) as unknown),
-    );
+async function redrive(
+  deps: RedriveDeps,
+  letters: readonly DeadLetterRow[],
+  by: By,
+  done: Redriven,
+): Promise<{ readonly closed: readonly DeadLetterRow[]; readonly isAll: boolean }> {
+  const isMessage = ({ kind }: DeadLetterRow) => kind === "message";
+  const byQueue = Map.groupBy(letters.filter(isMessage), ({ queue }) => queue);
+  const kept = letters.filter((letter) => !isMessage(letter));
+  const steps = [
+    ...[...byQueue].flatMap(([queue, of]) =>
+      cutBatches(of, ({ body }) => bytesOf(body)).map((batch) => ({ queue, batch })),
+    ),
+    ...(kept.length > 0 ? [{ queue: null, batch: kept }] : []),
+  ];
+  const closed: DeadLetterRow[] = [];
+  for (const [at, { queue, batch }] of steps.entries()) {
+    if (queue !== null) {
+      const bodies = batch.map(({ body }) => JSON.parse(body) as unknown);
+      await deps.sendToQueue(queue, bodies);
+    }
+    const isLast = at === steps.length - 1;
+    if (!(await close(deps, batch, by, isLast ? { answers: done } : {}))) return { closed, isAll: false };
+    closed.push(...batch);
   }
+  return { closed, isAll: true };
+}
+
+/** One batch: what they are about is given back to the relay, and they are closed. False: one isn't as it was read. */
+async function close(
+  deps: RedriveDeps,
+  letters: readonly DeadLetterRow[],
+  by: By,
+  answer: { readonly answers?: Redriven },
+): Promise<boolean> {
   const at = isoNow(deps);
   const committed = await deps.commit({
+    ...answer,
     trace: by.trace,
-    answers: done,
     writes: [
       ...reviveWrites(letters, at),
       closeLetters(letters, { state: "redriven", at, by: by.principal.subject, reason: null }),

@@ -18,19 +18,17 @@ export function redriveDeps(container: Container): RedriveDeps {
     sendToQueue: async (name, bodies) => {
       const queue = queues[name];
       if (!queue) throw new AppError("CONFLICT", `there is no queue ${name} any more: discard the letter`);
-      for (const body of bodies) {
-        const sent = queue.send(body).then(
-          () => null,
-          (error: unknown) => messageOf(error),
-        );
-        const late = clock.after(QUEUE_SEND_TIMEOUT_MS).then(() => "no answer in time");
-        const failure = await Promise.race([sent, late]);
-        if (failure !== null) {
-          throw new AppError("DEPENDENCY_FAILED", `the queue ${name} didn't take the message; try again`, {
-            retryable: true,
-            cause: new Error(failure),
-          });
-        }
+      const sent = queue.sendBatch(bodies.map((body) => ({ body }))).then(
+        () => null,
+        (error: unknown) => messageOf(error),
+      );
+      const late = clock.after(QUEUE_SEND_TIMEOUT_MS).then(() => "no answer in time");
+      const failure = await Promise.race([sent, late]);
+      if (failure !== null) {
+        throw new AppError("DEPENDENCY_FAILED", `the queue ${name} didn't take the messages; try again`, {
+          retryable: true,
+          cause: new Error(failure),
+        });
       }
     },
   };
