@@ -38,7 +38,7 @@ export function relayDeps(container: Container, shard: number, unreachable: Set<
     now: clock.now,
     unreachable,
     hubRows: async (limit) => {
-      const q = { share, hubBit: HUB_BIT, passedOver: await passedOver(), limit };
+      const q = { share, hubBit: HUB_BIT, nowIso: nowIso(), passedOver: await passedOver(), limit };
       return (await openHubRows(db, q)).map((row) => ({ ...row, unreadable: whyUnreadable(row) }));
     },
     hubsOf: async (row) => {

@@ -37,12 +37,24 @@ export const EVERY_REGION = "*";
 /**
  * Rows that the hubs haven't all accepted, oldest first: the order of the hub lane. The first `limit` of each region but
  * those to be passed over, so that a region whose hub is down costs the others nothing. What comes after a parked event of
- * its subject waits. A row that a timer holds back is never for hubs (`EventDraft`), so these stand under no time.
+ * its subject waits. No timer is for hubs (`EventDraft`): what has a time was given back by a person at that time.
  */
 export async function openHubRows(
   db: Database,
-  q: { share: Share; hubBit: number; passedOver: readonly string[]; limit: number },
+  q: { share: Share; hubBit: number; nowIso: string; passedOver: readonly string[]; limit: number },
 ) {
+  const passedOver = sql`(SELECT value FROM json_each(${JSON.stringify(q.passedOver)}))`;
+  const isFree = sql`${served(q.share)} AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked
+    WHERE p.subject = h.subject AND p.parked_at IS NOT NULL AND p.seq < h.seq AND p.want & ~p.done & ${q.hubBit} <> 0)`;
+  const columns = (of: "o" | "h") =>
+    sql.raw(
+      ["seq", "event_id", "type", "subject", "region", "event", "attempts", "created_at"]
+        .map((c) => `${of}.${c}`)
+        .join(),
+    );
+  const givenBack = (queued: 0 | 1) => sql`SELECT ${columns("h")} FROM outbox AS h INDEXED BY outbox_open
+    WHERE ${isOpen} AND h.queued = ${queued} AND h.not_before > '' AND h.not_before <= ${q.nowIso} AND h.hub_region > ''
+      AND h.hub_region NOT IN ${passedOver} AND ${isFree}`;
   // Rows that a queue's subscriber wants too, and those that none does, are two stretches of the index.
   const of = (queued: 0 | 1) => sql`SELECT * FROM (SELECT ${queued}, hub_region FROM outbox INDEXED BY outbox_open
     WHERE ${isOpen} AND queued = ${queued} AND not_before = '' AND hub_region > '' ORDER BY hub_region LIMIT 1)`;
@@ -52,21 +64,20 @@ export async function openHubRows(
       SELECT w.queued, (SELECT MIN(hub_region) FROM outbox INDEXED BY outbox_open
         WHERE ${isOpen} AND queued = w.queued AND not_before = '' AND hub_region > w.region)
       FROM waiting AS w WHERE w.region IS NOT NULL)
-    SELECT o.seq, o.event_id, o.type, o.subject, o.region, o.event, o.attempts, o.created_at
-    FROM waiting AS w CROSS JOIN outbox AS o
-    WHERE w.region NOT IN (SELECT value FROM json_each(${JSON.stringify(q.passedOver)}))
+    SELECT ${columns("o")} FROM waiting AS w CROSS JOIN outbox AS o
+    WHERE w.region NOT IN ${passedOver}
       AND o.seq IN (SELECT h.seq FROM outbox AS h INDEXED BY outbox_open
-        WHERE ${isOpen} AND h.queued = w.queued AND h.not_before = '' AND h.hub_region = w.region AND ${served(q.share)}
-          AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked WHERE p.subject = h.subject
-            AND p.parked_at IS NOT NULL AND p.seq < h.seq AND p.want & ~p.done & ${q.hubBit} <> 0)
+        WHERE ${isOpen} AND h.queued = w.queued AND h.not_before = '' AND h.hub_region = w.region AND ${isFree}
         ORDER BY h.seq LIMIT ${q.limit})
-    ORDER BY o.seq`);
+    UNION ALL ${givenBack(0)} UNION ALL ${givenBack(1)}`);
   const taken = new Map<string | null, number>();
-  return rows.filter(({ region }) => {
-    const nth = (taken.get(region) ?? 0) + 1;
-    taken.set(region, nth);
-    return nth <= q.limit; // later ones may follow on some that were left out
-  });
+  return rows
+    .toSorted((one, other) => one.seq - other.seq)
+    .filter(({ region }) => {
+      const nth = (taken.get(region) ?? 0) + 1;
+      taken.set(region, nth);
+      return nth <= q.limit; // later ones may follow on some that were left out
+    });
 }
 
 export async function markDone(db: Database, places: readonly number[], bit: number): Promise<void> {
@@ -171,9 +182,16 @@ export async function releaseCommands(db: Database, ids: readonly string[]): Pro
     AND id IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`);
 }
 
-/** Commands sent `maxSends` times whose last lease ran out: the queue loses them each time. */
+/**
+ * Commands sent `maxSends` times whose last lease ran out: the queue loses them each time. `waits`: 1: it isn't its turn, a
+ * lower number of its device comes first, so that no message of its own could have finished it.
+ */
 export function exhaustedCommands(db: Database, q: { share: Share; nowIso: string; maxSends: number }) {
-  return db.all<LeasedCommand>(sql`SELECT id, attempts FROM commands INDEXED BY commands_open
+  return db.all<LeasedCommand & { readonly waits: 0 | 1 }>(sql`
+    SELECT id, attempts, device_sequence IS NOT NULL AND EXISTS (SELECT 1 FROM commands AS p INDEXED BY commands_in_line
+      WHERE p.sender = commands.sender AND p.state = 'accepted' AND p.device_sequence IS NOT NULL
+        AND p.device_sequence < commands.device_sequence) AS waits
+    FROM commands INDEXED BY commands_open
     WHERE state = 'accepted' AND ${served(q.share)}
       AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends} LIMIT ${EXHAUSTED_AT_ONCE}`);
 }
