@@ -26,7 +26,7 @@ async function executeInLine(deps: ServiceDeps, asked: CommandRow): Promise<void
     const head = await findHeadOfLine(deps.db, asked.sender);
     if (!head) return;
     const waitUntil = endOfWait(head);
-    if (waitUntil > deps.clock.now()) return holdUntil(deps, head.row, waitUntil);
+    if (waitUntil > deps.clock.now()) return holdBoth(deps, head.row, waitUntil, asked);
     try {
       await runCommand(deps, head.row);
     } catch (error) {
@@ -37,7 +37,13 @@ async function executeInLine(deps: ServiceDeps, asked: CommandRow): Promise<void
   }
   // The rest of a long line may have had its messages already: it is sent anew at once.
   const head = await findHeadOfLine(deps.db, asked.sender);
-  if (head) await holdUntil(deps, head.row, 0);
+  if (head) await holdBoth(deps, head.row, 0, asked);
+}
+
+/** The one whose turn it is, until then; the one whose message this was waits behind it: its send wasn't lost either. */
+async function holdBoth(deps: ServiceDeps, head: CommandRow, until: number, asked: CommandRow): Promise<void> {
+  if (asked.id !== head.id) await holdUntil(deps, asked, deps.clock.now() + DEVICE_GAP_WAIT_MS);
+  await holdUntil(deps, head, until);
 }
 
 /** Ms since the epoch; 0: it needn't wait. */

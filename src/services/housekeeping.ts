@@ -3,6 +3,7 @@
  * done, the second drop of cached parts, sealing the audit. Every job is small, safe to repeat, and its failure stops no other.
  */
 import { ANSWER_RETENTION_MS, MAX_SENDS, OUTBOX_RETENTION_MS, WEBHOOK_RETENTION_MS } from "../config.ts";
+import { holdCommand } from "../db/queries/device-line.ts";
 import { deleteOldAnswers } from "../db/queries/inbox.ts";
 import { deleteFinished, exhaustedCommands, exhaustedRows, type Share } from "../db/queries/outbox.ts";
 import { deleteOldDeliveries } from "../db/queries/webhook-deliveries.ts";
@@ -53,10 +54,17 @@ async function parkExhausted(deps: HousekeepingDeps, share: Share): Promise<void
   }
 }
 
-/** A command that the queue never brings: dead like one that fails each time, never given up in silence. */
+/**
+ * A command that the queue never brings: dead like one that fails each time, never given up in silence. One behind others in
+ * its device's line is sent on: it dies, if it must, when its turn has come, and never out of order.
+ */
 async function buryExhausted(deps: HousekeepingDeps, share: Share): Promise<void> {
   const nowIso = new Date(deps.clock.now()).toISOString();
-  for (const { id, attempts } of await exhaustedCommands(deps.db, { share, nowIso, maxSends: MAX_SENDS })) {
+  for (const { id, attempts, waits } of await exhaustedCommands(deps.db, { share, nowIso, maxSends: MAX_SENDS })) {
+    if (waits) {
+      await deps.commit({ trace: deps.newTrace(), writes: [holdCommand(id, "")] });
+      continue;
+    }
     const error = `sent ${attempts} times, never finished by its consumer`;
     await buryCommand(deps, { commandId: id, messageId: `relay at ${nowIso}`, error });
   }

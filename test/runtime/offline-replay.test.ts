@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, describe, it } from "vitest";
-import { DEVICE_GAP_WAIT_MS, DEVICE_LINE_COMMANDS } from "../../src/config.ts";
+import { DEVICE_GAP_WAIT_MS, DEVICE_LINE_COMMANDS, MAX_SENDS, RESEND_AFTER_MS } from "../../src/config.ts";
 import { aroundDatabase } from "../support/bindings.ts";
 import { as, env, quiet, startWorld, until } from "../support/harness.ts";
 import { figure } from "../support/figures.ts";
@@ -376,3 +376,28 @@ it("a wrong number over the socket is answered, and the socket stays open; the e
   socket.close();
   other.close();
 });
+
+it("a line of which the queue brings but the last one's message loses nobody: its tail waits and isn't buried", async ({
+  expect,
+}) => {
+  const states = async (device: string) => (await lineOf(device)).map(({ state }) => state);
+  const queue = await holdCommands();
+  const rounds = MAX_SENDS + 2;
+  const before = (await states("truck-006")).length;
+  const commands = trip(
+    "truck-006",
+    before + 1,
+    Array.from({ length: rounds * DEVICE_LINE_COMMANDS }, () => 1),
+  );
+  await replay("truck-006", commands);
+  await until("all are sent", async () => queue.held.length >= commands.length);
+  for (let round = 1; round <= rounds; round++) {
+    await queue.deliver([commands.at(-1)?.id ?? ""]);
+    const seen = (await states("truck-006")).slice(before);
+    expect(seen.filter((state) => state === "applied")).toHaveLength(round * DEVICE_LINE_COMMANDS);
+    expect(seen).not.toContain("dead");
+    moveClock(RESEND_AFTER_MS + 1);
+    for (let polls = 0; polls < 3; polls++) await runRelayAlarm();
+  }
+  expect(new Set(await states("truck-006"))).toEqual(new Set(["applied"]));
+}, 60_000);
