@@ -1,7 +1,7 @@
 /** Asks a person before stock is changed by more than the policy lets go: one step, bound to exactly that change. */
 import { insertSteps, type NewStep } from "../db/queries/approvals.ts";
 import { awaitApprovalRow, type CommandRow } from "../db/queries/commands.ts";
-import { assertBooks, findBooks, type PricedBooks } from "../db/queries/discrepancies.ts";
+import { assertShare, assertShort, findBooks, type PricedBooks } from "../db/queries/discrepancies.ts";
 import { listManagers } from "../db/queries/people.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import { actorOfSender } from "../domain/commands.ts";
@@ -10,6 +10,7 @@ import { refuse } from "../domain/errors.ts";
 import { formatMoney } from "../domain/money.ts";
 import {
   mayNeedApproval,
+  STOCK_SHARE_LIMIT_PERCENT,
   stockApprovalNeed,
   stockApprovalPayload,
   stockApprover,
@@ -25,7 +26,7 @@ import { isoNow, type ServiceDeps } from "./deps.ts";
 
 const FIRST_POSITION = 10;
 
-/** The change needs nobody's approval while the books are those of `guard`, or the command has ended here. */
+/** The change needs nobody's approval while `guard` holds, or the command has ended here. */
 export type Judged = { readonly guard: readonly GuardedWrite[] } | { readonly ended: Ended };
 
 /** Judges a change by the policy, and asks where a person must approve it. Where nobody's limit covers it, it is rejected. */
@@ -38,7 +39,12 @@ export async function judgeChange(
   const books = await findBooks(deps.db, stock);
   const approval = approvalOf(row, stock, books);
   if (approval) return { ended: await askForApproval(deps, row, approval, scan) };
-  return { guard: mayNeedApproval({ ...stock, ...books }) ? [assertBooks(stock, books)] : [] };
+  if (!mayNeedApproval({ ...stock, ...books })) return { guard: [] };
+  const pieces = Math.abs(stock.change);
+  const guard = isShort(stock, books)
+    ? assertShort(stock, pieces)
+    : assertShare(stock, pieces, STOCK_SHARE_LIMIT_PERCENT);
+  return { guard: [guard] };
 }
 
 async function askForApproval(
@@ -79,12 +85,16 @@ async function askForApproval(
 
 /** What would have to be approved, or null. What the books refuse anyway isn't asked about: its batch says so. */
 function approvalOf(row: CommandRow, stock: StockEffect, books: PricedBooks): StockApproval | null {
-  if (stock.change < 0 && Math.min(books.inBin, books.onHand - books.reserved) < -stock.change) return null;
+  if (isShort(stock, books)) return null;
   const { sku, location, bin, change } = stock;
   const need = stockApprovalNeed({ ...books, change, isCount: stock.isCount });
   if (!need) return null;
   const place = { sku, location, bin, change, unit_price: books.unitPrice, currency: books.currency };
   return { command_id: row.id, type: row.type, ...place, ...need };
+}
+
+function isShort({ change }: StockEffect, books: PricedBooks): boolean {
+  return change < 0 && Math.min(books.inBin, books.onHand - books.reserved) < -change;
 }
 
 /** A step that is asked now. */

@@ -84,9 +84,22 @@ export function resolveDiscrepancyRow(row: DiscrepancyRow, books: Books): Guarde
   };
 }
 
-/** Before all writes of a batch that was judged by these books: CONFLICT when they are others by now. Writes no row. */
-export function assertBooks(place: Place, books: Books): GuardedWrite {
-  return { statement: sql`INSERT INTO assert_that SELECT (${booksAre(place, books)}), 1, 'CONFLICT'` };
+/** Before all writes of a batch: CONFLICT when so many pieces can be taken from the bin after all. Writes no row. */
+export function assertShort({ sku, location, bin }: Place, pieces: number): GuardedWrite {
+  return {
+    statement: sql`INSERT INTO assert_that SELECT ${pieces} > COALESCE((
+      SELECT MIN(b.quantity, l.on_hand - l.reserved) FROM stock_bins b
+      JOIN stock_levels l ON l.sku = b.sku AND l.location = b.location
+      WHERE b.sku = ${sku} AND b.location = ${location} AND b.bin = ${bin}), 0), 1, 'CONFLICT'`,
+  };
+}
+
+/** Before all writes of a batch: CONFLICT when so many pieces are more than that share of what is on hand. Writes no row. */
+export function assertShare({ sku, location }: Place, pieces: number, percent: number): GuardedWrite {
+  return {
+    statement: sql`INSERT INTO assert_that SELECT ${pieces * 100} <= ${percent} * COALESCE((
+      SELECT on_hand FROM stock_levels WHERE sku = ${sku} AND location = ${location}), 0), 1, 'CONFLICT'`,
+  };
 }
 
 function booksAre({ sku, location, bin }: Place, books: Books) {
