@@ -144,8 +144,10 @@ function settleCompensation(
   rules: SagaRules,
 ): SagaState {
   if (outcome.kind === "done") {
-    const late = outcome.note === "nothing_found" && entry.doubtful && entry.lateChecks < rules.lateChecks;
-    if (!late) return closeIfUndone(withEntry(state, { ...entry, state: "compensated" }));
+    // One that was sent again is looked for although something was found: the other call may be accepted yet.
+    const inDoubt = outcome.note === "nothing_found" ? entry.doubtful : entry.sentAgain;
+    if (!inDoubt || entry.lateChecks >= rules.lateChecks)
+      return closeIfUndone(withEntry(state, { ...entry, state: "compensated" }));
     const lateChecks = entry.lateChecks + 1;
     return withEntry(state, { ...entry, attempt: 0, lateChecks, notBefore: now + rules.lateCheckMs });
   }

@@ -216,11 +216,12 @@ function incidentsOf({ step, fault, course }: MatrixLine, { orderId, b, d1, take
     });
   }
   if (step === "purchase" && (fault === "late" || fault === "twice")) {
-    const lookedInVain = ({ steps }: SagaState) =>
+    const looked = ({ steps }: SagaState) =>
       steps.some((entry) => entry.step === b.step && entry.state === "compensating" && entry.lateChecks > 0);
+    const hasArrived = goesOn || (fault === "twice" && course === "called off");
     incidents.push(
       { when: isAt(b.step, "unknown"), act: () => b.set(fault === "twice" ? { double_accept: true } : {}) },
-      { when: fault === "twice" || goesOn ? isAt(b.step, "done") : lookedInVain, act: () => b.at.acceptLateNow() },
+      { when: hasArrived ? isAt(b.step, "done") : looked, act: () => b.at.acceptLateNow() },
     );
   }
   return goesOn ? incidents : [...incidents, cancel];

@@ -3,7 +3,7 @@ import table from "../faults/order-matrix.md?raw";
 
 const STEPS = ["create", "reserve", "purchase", "move", "complete"] as const;
 const FAULTS = ["fails", "before", "after", "twice", "late"] as const;
-const COURSES = ["goes on", "called off"] as const;
+const COURSES = ["goes on", "called off", "then late"] as const;
 const UNDOS = ["ok", "once", "never"] as const;
 const UNDONE = ["create", "reserve", "purchase A", "purchase B", "move", "surplus", "none"] as const;
 const ENDS = ["Completed", "Cancelled", "NeedsAttention"] as const;

@@ -342,6 +342,23 @@ describe("compensation", () => {
     expect(state.status).toBe("Cancelled");
   });
 
+  it("looks on for the call that may be accepted yet where a purchase was sent twice, whatever it has found", ({
+    expect,
+  }) => {
+    const { state, calls } = play(
+      script({
+        "run purchase:acme": [unknown, done],
+        "probe purchase:acme": [notDone],
+        "run move": [refused],
+        "compensate purchase:acme": [done],
+      }),
+    );
+
+    expect(gaps(calls, "compensate purchase:acme")).toEqual([RULES.lateCheckMs, RULES.lateCheckMs]);
+    expect(entryOf(state, "purchase:acme")).toMatchObject({ state: "compensated", lateChecks: 2 });
+    expect(state.status).toBe("Cancelled");
+  });
+
   it("that waits holds no other up: what is reserved is given back while a supplier can't be asked", ({ expect }) => {
     const { state, calls } = play(
       script({ "run move": [refused], "compensate purchase:acme": [blocked, blocked, blocked, done] }),
@@ -384,11 +401,11 @@ describe("compensation", () => {
     expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(1);
   });
 
-  it("stops looking once the late acceptance was found and cancelled", ({ expect }) => {
+  it("stops looking once the late acceptance of the only call was found and cancelled", ({ expect }) => {
     const { calls } = play(
       script({
-        "run purchase:acme": [unknown, refused],
-        "probe purchase:acme": [notDone],
+        "run purchase:acme": [unknown],
+        "probe purchase:acme": [unknown],
         "compensate purchase:acme": [nothingFound, done],
       }),
     );
