@@ -88,6 +88,11 @@ export class OrderSaga extends DurableObject<Env> {
     return promise;
   }
 
+  /** Was this act accepted? It stays so after the order's end. */
+  async knowsAct(id: string): Promise<boolean> {
+    return isKnownAct(this.ctx.storage.sql, id);
+  }
+
   /** Calls the order off without a person, unless its stock has moved or it has ended. */
   async cancel(reason: string): Promise<ActAnswer> {
     const known = readState(this.ctx.storage.sql);

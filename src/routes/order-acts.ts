@@ -112,7 +112,8 @@ function act(c: Context<AppEnv>, asked: AskedAct) {
     c,
     (deps, intent) => {
       const actOn = async (...args: Parameters<ReturnType<typeof sagaOf>["act"]>) => sagaOf(deps, args[0]).act(...args);
-      return actOnOrder({ ...deps, actOn }, c.get("principal"), asked, intent, c.get("trace"));
+      const knowsAct = async (orderId: string, actId: string) => sagaOf(deps, orderId).knowsAct(actId);
+      return actOnOrder({ ...deps, actOn, knowsAct }, c.get("principal"), asked, intent, c.get("trace"));
     },
     ({ orderId }) => ({
       status: 202,

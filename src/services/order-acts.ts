@@ -13,6 +13,8 @@ import type { ServiceDeps } from "./deps.ts";
 
 export interface OrderActDeps extends ServiceDeps {
   readonly actOn: (orderId: string, act: OperatorAct) => Promise<ActAnswer>;
+  /** Was the act accepted before, by its id? */
+  readonly knowsAct: (orderId: string, actId: string) => Promise<boolean>;
 }
 
 export interface AskedAct extends Pick<OperatorAct, "action" | "step" | "to" | "reason"> {
@@ -35,12 +37,14 @@ export async function actOnOrder(
   const found = await findOrder(deps.db, orderId);
   if (!found || !coversRegion(principal, found.order.region)) return refuse("NOT_FOUND", "no such order");
   const { status } = found.order;
+  const id = await deps.sha256(`${intent.scope} ${intent.id}`);
   if (status === "Completed" || status === "Cancelled") {
+    // An act that ended the order, and whose answer was lost, stays accepted.
+    if (await deps.knowsAct(orderId, id)) return { ok: true, orderId };
     return refuse("CONFLICT", `the order is ${status}: nothing can be done about it any more`, {
       facts: { order_status: status, possible: [] },
     });
   }
-  const id = await deps.sha256(`${intent.scope} ${intent.id}`);
   const { traceparent } = trace;
   const answer = await deps.actOn(orderId, { id, ...asked, by: actorOf(principal), traceparent });
   if (answer.accepted) return { ok: true, orderId };

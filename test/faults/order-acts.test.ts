@@ -332,6 +332,25 @@ describe("an act whose batch", () => {
   });
 });
 
+it("an act that ended its order and whose answer wasn't kept is accepted again under its key, any other is refused", async ({
+  expect,
+}) => {
+  const order = await leftBehind();
+  await order.parts.supplier.switchOn({});
+  const key = "act-ended";
+  const body = { step: stepOf(order), reason: "once more" };
+  wrapBindings({ DB: faultyD1({ marker: key, kind: "before", times: 1 }).wrap });
+  const first = await ask(MANAGER, order.orderId, "retry", body, { "idempotency-key": key });
+  await drive(order.orderId);
+  expect(await wrongWith(order, "Cancelled")).toEqual([]);
+  const second = await ask(MANAGER, order.orderId, "retry", body, { "idempotency-key": key });
+  const other = await ask(MANAGER, order.orderId, "retry", body, { "idempotency-key": "act-too-late" });
+
+  expect([first.status, second.status]).toEqual([500, 202]);
+  expectProblem(expect, other, 409, "CONFLICT");
+  expect((await sagaView(order.orderId)).acts).toHaveLength(2); // the cancel, and this one
+});
+
 describe("who may act", () => {
   it("is a manager of the region, operations and admin; a device, a keeper, another region's manager may not", async ({
     expect,
