@@ -10,6 +10,7 @@ import { withDeadline } from "./db/deadline-d1.ts";
 import { commit, type Committed, type UnitOfWork } from "./db/unit-of-work.ts";
 import { ID_PREFIXES, type NewId } from "./domain/ids.ts";
 import type { Clock } from "./domain/ports.ts";
+import type { AccessRules } from "./domain/supplier-access.ts";
 import { traceFrom, type Trace } from "./domain/trace.ts";
 import type { Env } from "./env.ts";
 import { wantOf, webhookWantOf } from "./events/subscriptions.ts";
@@ -34,6 +35,8 @@ export interface Container {
   readonly kick: (buckets: readonly number[]) => void;
   readonly newTrace: (header?: string | null) => Trace;
   readonly sha256: (text: string) => Promise<string>;
+  /** Which suppliers this deployment may call. */
+  readonly supplierRules: AccessRules;
   readonly background: (work: Promise<unknown>) => void;
 }
 
@@ -89,6 +92,7 @@ export function createContainer(env: Env, lifetime: Lifetime, options: { deadlin
     },
     newTrace: (header) => traceFrom(header, randomHex(24)),
     sha256: sha256Hex,
+    supplierRules: { environment: settings.ENVIRONMENT, secrets: settings.SUPPLIER_SECRETS },
     background: (work) => lifetime.waitUntil(work),
   };
 }

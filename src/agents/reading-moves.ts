@@ -113,7 +113,7 @@ export async function nextPricingMove(deps: OrchestratorDeps, loaded: Loaded): P
   const { section, trace } = matchSuppliers(context, {
     now: deps.clock.now(),
     stock: await listAvailable(deps.db, skus, loaded.request.region),
-    offers: await listOffers(deps.db, skus),
+    offers: await listOffers(deps.db, skus, deps.supplierRules),
     rates: await listRates(deps.db, loaded.request.currency, isoDate(deps.clock.now())),
   });
   const priced = withTrusted(context, { sources: section });

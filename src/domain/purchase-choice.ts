@@ -126,10 +126,7 @@ function waysToCover(
 export function coversOf(offers: readonly SupplierOffer[], quantity: number, needs: PurchaseNeeds): PartCovers {
   const ordered = offers.toSorted((a, b) => (a.supplier < b.supplier ? -1 : 1));
   const usable = ordered.filter((offer) => unusable(offer, needs) === null);
-  const leftOut = ordered.flatMap((offer) => {
-    const why = unusable(offer, needs);
-    return why === null ? [] : [`${offer.supplier} ${why}`];
-  });
+  const leftOut = ordered.flatMap((offer) => unusable(offer, needs) ?? []);
   if (usable.length === 0) return { ok: false, reason: noSupplier(leftOut) };
   const day = needs.neededBy?.slice(0, 10);
   const arrives = (offer: SupplierOffer) =>

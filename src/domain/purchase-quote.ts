@@ -22,8 +22,8 @@ export interface SupplierOffer {
   readonly preferred: boolean;
   /** 1 best .. 5. */
   readonly creditRating: number;
-  /** null: can't be ordered from by machine. */
-  readonly url: string | null;
+  /** Why this deployment can't call the supplier, as a sentence that names it; null: it can. */
+  readonly noAccess: string | null;
   /** Stock units in one order unit. */
   readonly pack: number;
   /** Stock units. */
@@ -126,14 +126,15 @@ export function quote(offer: SupplierOffer, quantity: number, needs: PurchaseNee
   return { offer, quantity, orderQuantity, unitPrice, goods, amount, ownFreight, rate, lead, availableOn };
 }
 
-/** Why nothing can be ordered by this offer, or null. */
+/** Why nothing can be ordered by this offer, as a sentence that names the supplier, or null. */
 export function unusable(offer: SupplierOffer, needs: PurchaseNeeds): string | null {
-  if (!offer.active) return "is inactive";
-  if (offer.url === null) return "has no address to order at";
-  if (offer.currency !== offer.supplierCurrency)
-    return `sells this in ${offer.currency} but takes orders in ${offer.supplierCurrency}`;
-  if (offer.currency !== needs.currency && rateOf(offer.currency, needs) === null)
-    return `sells in ${offer.currency}, for which there is no rate to ${needs.currency}`;
-  if (offer.priceBreaks.length === 0) return "has no price";
-  return largestOrder(offer) === 0 ? "has a largest order below its smallest" : null;
+  const { supplier, currency } = offer;
+  if (!offer.active) return `${supplier} is inactive`;
+  if (offer.noAccess !== null) return offer.noAccess;
+  if (currency !== offer.supplierCurrency)
+    return `${supplier} sells this in ${currency} but takes orders in ${offer.supplierCurrency}`;
+  if (currency !== needs.currency && rateOf(currency, needs) === null)
+    return `${supplier} sells in ${currency}, for which there is no rate to ${needs.currency}`;
+  if (offer.priceBreaks.length === 0) return `${supplier} has no price`;
+  return largestOrder(offer) === 0 ? `${supplier} has a largest order below its smallest` : null;
 }

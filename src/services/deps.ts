@@ -3,6 +3,7 @@ import type { Database } from "../db/database.ts";
 import type { Committed, UnitOfWork } from "../db/unit-of-work.ts";
 import type { NewId } from "../domain/ids.ts";
 import type { Clock } from "../domain/ports.ts";
+import type { AccessRules } from "../domain/supplier-access.ts";
 import type { Trace } from "../domain/trace.ts";
 
 export interface ServiceDeps {
@@ -13,6 +14,8 @@ export interface ServiceDeps {
   readonly newId: NewId;
   readonly newTrace: (header?: string | null) => Trace;
   readonly sha256: (text: string) => Promise<string>;
+  /** Which suppliers this deployment may call. */
+  readonly supplierRules: AccessRules;
 }
 
 export function isoNow(deps: { readonly clock: Clock }): string {

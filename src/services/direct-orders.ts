@@ -53,7 +53,7 @@ export async function placeDirectOrder(
     neededBy: body.needed_by ?? null,
     currency: CURRENCY,
     stock: body.source === "purchase" ? [] : await listAvailable(deps.db, skus, place.region),
-    offers: await listOffers(deps.db, skus),
+    offers: await listOffers(deps.db, skus, deps.supplierRules),
     rates: await listRates(deps.db, CURRENCY, isoDate(deps.clock.now())),
   });
   if (sources.unresolved.length > 0) {

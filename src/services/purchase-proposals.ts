@@ -25,7 +25,7 @@ export interface Proposals {
 }
 
 export async function proposePurchases(
-  deps: Pick<ServiceDeps, "db" | "clock" | "sha256">,
+  deps: Pick<ServiceDeps, "db" | "clock" | "sha256" | "supplierRules">,
   principal: Principal,
 ): Promise<Proposals> {
   const rows = await listWaitingPurchases(deps.db, principal.region, PROPOSAL_REQUESTS + 1);
@@ -37,7 +37,7 @@ export async function proposePurchases(
     const [{ region, currency } = { region: "", currency: "" }] = own;
     const requests = own.map(waiting).filter((one) => one.purchases.length > 0);
     const skus = requests.flatMap((one) => one.purchases.map(({ sku }) => sku));
-    const offers = await listOffers(deps.db, skus);
+    const offers = await listOffers(deps.db, skus, deps.supplierRules);
     const rates = await listRates(deps.db, currency, isoDate(now));
     for (const bundle of proposeBundles(requests, offers, { now, currency, rates })) {
       const device = devices.get(region);

@@ -10,8 +10,8 @@ export function supplierGateway({ clock, settings }: Container): SupplierGateway
   return httpSupplier({ fetch: (input, init) => fetch(input, init), clock, environment: settings.ENVIRONMENT });
 }
 
-export async function accessTo({ db, settings }: Container, supplier: string): Promise<SupplierAccess> {
+export async function accessTo({ db, supplierRules }: Container, supplier: string): Promise<SupplierAccess> {
   const row = await findSupplierRow(db, supplier);
   if (!row) return { ok: false, reason: `there is no supplier ${supplier}` };
-  return supplierAccess(row, { environment: settings.ENVIRONMENT, secrets: settings.SUPPLIER_SECRETS });
+  return supplierAccess(row, supplierRules);
 }

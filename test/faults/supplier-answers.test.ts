@@ -211,17 +211,24 @@ describe("a supplier that can't be called", () => {
     reason: `${order.parts.supplier.supplier} can't be ordered from: ${why}`,
   });
 
-  it.for(cases)("(%s) is never called: the order is Cancelled with the reason", async ([, ...how], { expect }) => {
-    const [column, value, why] = how;
-    const order = await newOrder();
-    await change(order, column, value);
-    await order.place();
-    await drive(order.orderId);
+  it.for(cases)(
+    "(%s) since it was chosen is never called: the order is Cancelled with the reason",
+    async (how, ctx) => {
+      const { expect } = ctx;
+      const [, column, value, why] = how;
+      const order = await newOrder();
+      const d1 = faultyD1({ marker: order.keys.create, kind: "before", times: 1 });
+      wrapBindings({ DB: d1.wrap });
+      await order.place();
+      await drive(order.orderId, { stop: ({ steps }) => steps.some(({ step }) => step === "create") });
+      await change(order, column, value);
+      await drive(order.orderId);
 
-    expect(await orderView(order.orderId)).toMatchObject({ error: { step: "create", ...isTold(order, why) } });
-    expect(await order.parts.supplier.calls()).toEqual({});
-    expect(await wrongWith(order, "Cancelled")).toEqual([]);
-  });
+      expect(await orderView(order.orderId)).toMatchObject({ error: { step: "create", ...isTold(order, why) } });
+      expect(await order.parts.supplier.calls()).toEqual({});
+      expect(await wrongWith(order, "Cancelled")).toEqual([]);
+    },
+  );
 
   it.for(cases)(
     "(%s) since its order was checked isn't called either: a person is asked, with the reason",

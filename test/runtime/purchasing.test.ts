@@ -251,6 +251,30 @@ describe("what can't be bought", () => {
     expect(back.problems).toMatchObject([{ line: 1, value: sku, detail: expect.stringContaining(reason) }]);
   });
 
+  it.for([
+    ["without an address", "url = NULL", "it has no address"],
+    ["without TLS", "url = 'http://cheap.example'", "without TLS only this machine is called"],
+    ["that names no secret", "adapter = 'http-supplier'", "it names no secret to sign with"],
+    ["whose secret isn't there", "secret_name = 'gone'", "its secret gone isn't among SUPPLIER_SECRETS"],
+  ] as const)("of the cheapest supplier, %s, is bought of the next one, and the reason says why", async (one, ctx) => {
+    const { expect } = ctx;
+    const [, change, why] = one;
+    const { sku, supplier } = await soldPart(`CALL-${++numbers}`);
+    const cheap = `cheap-${numbers}`;
+    await run("INSERT INTO suppliers(id, name, url) VALUES (?1, ?1, ?2)", cheap, standInSupplier(cheap).url);
+    await run("INSERT INTO supplier_parts(supplier, sku, unit, lead_time_days) VALUES (?, ?, 'each', 2)", cheap, sku);
+    await run("INSERT INTO price_breaks VALUES (?, ?, 1, 1)", cheap, sku);
+    await run(`UPDATE suppliers SET ${change} WHERE id = ?`, cheap);
+    const reason = expect.stringContaining(`${cheap} can't be ordered from: `) as string;
+    const view = await completed([{ sku, quantity: 1 }]);
+    expect(view).toMatchObject({ status: "Completed", lines: [{ supplier, reason }] });
+    expect(view.lines[0].reason).toContain(why);
+    const asked = await ask([{ sku, quantity: 1 }]);
+    await requestIs(asked.body.request_id, "completed");
+    const { body } = await as("truck-001", "GET", `/api/requests/${asked.body.request_id}/response`);
+    expect(body.lines).toMatchObject([{ supplier, reason }]);
+  });
+
   it("of a supplier that became inactive after the approval isn't bought: the order ends with the reason", async ({
     expect,
   }) => {

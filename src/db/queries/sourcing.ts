@@ -4,6 +4,7 @@ import type { PartCandidate } from "../../domain/parts-resolution.ts";
 import type { ExchangeRate } from "../../domain/exchange.ts";
 import type { SupplierOffer } from "../../domain/purchase-quote.ts";
 import type { StockFact } from "../../domain/sourcing.ts";
+import { supplierAccess, type AccessRules, type SupplierAdapter } from "../../domain/supplier-access.ts";
 import type { Database } from "../database.ts";
 import { findParts, searchCandidates } from "./parts.ts";
 
@@ -18,7 +19,9 @@ interface OfferRow {
   readonly active: number;
   readonly preferred: number;
   readonly credit_rating: number;
+  readonly adapter: SupplierAdapter;
   readonly url: string | null;
+  readonly secret_name: string | null;
   readonly unit: string;
   readonly pack: number;
   readonly moq: number;
@@ -35,8 +38,8 @@ interface OfferRow {
 
 async function offerRows(db: Database, skus: readonly string[]): Promise<OfferRow[]> {
   return db.all<OfferRow>(sql`
-    SELECT o.sku, o.supplier, s.active, s.preferred, s.credit_rating, s.url, o.unit, o.pack, o.moq, o.max_order_quantity,
-      o.lead_time_days, o.currency, s.currency AS supplier_currency, s.freight_flat, s.freight_free_from,
+    SELECT o.sku, o.supplier, s.active, s.preferred, s.credit_rating, s.adapter, s.url, s.secret_name, o.unit, o.pack, o.moq,
+      o.max_order_quantity, o.lead_time_days, o.currency, s.currency AS supplier_currency, s.freight_flat, s.freight_free_from,
       s.freight_per_line, o.arrivals,
       (SELECT json_group_array(json_object('minQuantity', b.min_quantity, 'unitPrice', b.unit_price))
          FROM price_breaks b WHERE b.sku = o.sku AND b.supplier = o.supplier) AS breaks
@@ -45,15 +48,15 @@ async function offerRows(db: Database, skus: readonly string[]): Promise<OfferRo
     ORDER BY o.sku, o.supplier`);
 }
 
-/** All offers for these parts, whoever makes them; the rules say which are usable. */
-export async function listOffers(db: Database, skus: readonly string[]): Promise<SupplierOffer[]> {
+/** All offers for these parts, whoever makes them. By `rules` the offer of a supplier that can't be called says why. */
+export async function listOffers(db: Database, skus: readonly string[], rules: AccessRules): Promise<SupplierOffer[]> {
   return (await offerRows(db, skus)).map((row) => ({
     sku: row.sku,
     supplier: row.supplier,
     active: row.active === 1,
     preferred: row.preferred === 1,
     creditRating: row.credit_rating,
-    url: row.url,
+    noAccess: noAccess(row, rules),
     pack: row.pack,
     moq: row.moq,
     maxOrderQuantity: row.max_order_quantity,
@@ -64,6 +67,14 @@ export async function listOffers(db: Database, skus: readonly string[]): Promise
     freight: { flat: row.freight_flat, freeFrom: row.freight_free_from, perLine: row.freight_per_line },
     priceBreaks: JSON.parse(row.breaks) as { minQuantity: number; unitPrice: number }[],
   }));
+}
+
+function noAccess(
+  { supplier: id, adapter, url, secret_name: secretName }: OfferRow,
+  rules: AccessRules,
+): string | null {
+  const access = supplierAccess({ id, adapter, url, secretName }, rules);
+  return access.ok ? null : access.reason;
 }
 
 /** The rates to this currency that hold on the day (`2026-11-23`): for each other currency the newest. */

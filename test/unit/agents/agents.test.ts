@@ -71,7 +71,7 @@ const offer: SupplierOffer = {
   active: true,
   preferred: true,
   creditRating: 1,
-  url: "https://acme.example",
+  noAccess: null,
   pack: 10,
   moq: 10,
   maxOrderQuantity: null,

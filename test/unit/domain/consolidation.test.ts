@@ -13,7 +13,7 @@ function offer(sku: string, supplier: string, unitPrice: number, more: Partial<S
     active: true,
     preferred: false,
     creditRating: 1,
-    url: "https://supplier.example",
+    noAccess: null,
     pack: 1,
     moq: 1,
     maxOrderQuantity: null,

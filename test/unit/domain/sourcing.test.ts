@@ -34,7 +34,7 @@ function offer(supplier: string, unitPrice: number, more: Partial<SupplierOffer>
     active: true,
     preferred: false,
     creditRating: 1,
-    url: "https://supplier.example",
+    noAccess: null,
     pack: 1,
     moq: 1,
     maxOrderQuantity: null,
@@ -181,7 +181,7 @@ describe("a purchase", () => {
   }) => {
     const out = [
       offer("gone", 1, { active: false }),
-      offer("paper", 1, { url: null }),
+      offer("paper", 1, { noAccess: "paper can't be ordered from: it has no address" }),
       offer("euro", 1, { currency: "EUR" }),
       offer("tight", 1, { moq: 9, maxOrderQuantity: 8 }),
     ];
@@ -189,7 +189,7 @@ describe("a purchase", () => {
     expect(matchSources([line(1, "A-1", 1)], facts({ offers: out })).unresolved).toMatchObject([
       {
         reason: expect.stringContaining(
-          "euro sells in EUR, for which there is no rate to USD, gone is inactive, paper has no address to order at",
+          "euro sells in EUR, for which there is no rate to USD, gone is inactive, paper can't be ordered from: it has no address",
         ) as string,
       },
     ]);
@@ -389,7 +389,7 @@ describe("whatever the stock and the offers", () => {
     active: fc.boolean(),
     preferred: fc.boolean(),
     creditRating: positive(5),
-    url: fc.option(fc.constant("https://s.example")),
+    noAccess: fc.option(fc.constant("it has no address")),
     pack: positive(7),
     moq: positive(30),
     maxOrderQuantity: fc.option(positive(60)),
@@ -454,7 +454,7 @@ describe("whatever the stock and the offers", () => {
             expect(ordered).toBe(sum);
           } else {
             const bought = offerRows.find((row) => `${row.sku}/${row.supplier}` === key);
-            expect(bought).toMatchObject({ active: true, url: "https://s.example" });
+            expect(bought).toMatchObject({ active: true, noAccess: null });
             expect(bought?.currency).toBe(bought?.supplierCurrency);
             expect(bought?.currency).not.toBe("JPY");
             expect(ordered).toBeGreaterThanOrEqual(Math.max(sum, bought?.moq ?? 0));
