@@ -71,7 +71,11 @@ export function requestPermit(
     return { state, answer: { ok: true, permit: { generation: state.generation, kind: "call" } } };
   }
   if (state.kind === "open") {
-    return { state, answer: { ok: false, retryAfterMs: waitMs(state.nextCheckAt, now, settings.healthCheckMs) } };
+    // One that is held has no next check to wait for: it is asked again at the pace of the checks.
+    const retryAfterMs = needsHealthCheck(state)
+      ? waitMs(state.nextCheckAt, now, settings.healthCheckMs)
+      : settings.healthCheckMs;
+    return { state, answer: { ok: false, retryAfterMs } };
   }
   const leaseMs = state.probe ? state.probe.leaseUntil - now : 0;
   // A lease that seems longer than leases are was given before the clock went back: it is over, or it might never be.

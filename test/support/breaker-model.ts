@@ -100,7 +100,8 @@ async function call(model: Model, subject: Subject): Promise<Call | null> {
   if (answer.ok !== allowed) throw new Error(`${model.mode}: ${allowed ? "refused" : "let through"}`);
   if (!answer.ok) {
     const longest = model.mode === "half_open" ? MODEL_SETTINGS.probeWaitMs : MODEL_SETTINGS.healthCheckMs;
-    if (!(answer.retryAfterMs >= 1 && answer.retryAfterMs <= longest)) {
+    const shortest = model.mode === "held" ? longest : 1;
+    if (!(answer.retryAfterMs >= shortest && answer.retryAfterMs <= longest)) {
       throw new Error(`${model.mode}: asks to wait ${answer.retryAfterMs} ms`);
     }
     return null;

@@ -193,6 +193,15 @@ describe("by hand", () => {
     expect(resetCircuit(checked)).toMatchObject({ state: { kind: "closed", failures: [] }, transition: "closed" });
   });
 
+  it.for([0, 1_000, 31_000, 3_600_000, -3_600_000])(
+    "asks those who come %i ms later to come again at the pace of the health checks, however long it holds",
+    (later, { expect }) => {
+      const { state } = forceOpen(CLOSED, T, settings);
+      expect(requestPermit(state, T + later, settings).answer).toEqual({ ok: false, retryAfterMs: 30_000 });
+      expect(circuitStatus(state, T + later, settings).retryAfterMs).toBe(30_000);
+    },
+  );
+
   it("turns an outage into a hold without saying opened twice", ({ expect }) => {
     const held = forceOpen(opened(), T, settings);
     expect(held).toMatchObject({ state: { kind: "open", until: "reset" }, transition: null });
