@@ -109,7 +109,7 @@ export async function turnByHand(
   return { ok: true, breaker: { dependency, state, forced, since, by, reason: why } };
 }
 
-/** Tells one transition, with what the list shows from then on. Told before: nothing happens. */
+/** Tells one transition, with what the list shows from then on. Told before: the list alone is written. */
 export async function tellNews(
   deps: Pick<ServiceDeps, "commit" | "newTrace" | "clock">,
   dependency: string,
@@ -137,9 +137,12 @@ export async function tellNews(
     audit: [{ actor: by, action: `circuit.${what}`, subject, ...(reason !== null && { reason }) }],
     events,
   });
-  if (!committed.ok && committed.code !== "DUPLICATE") {
+  if (committed.ok) return;
+  if (committed.code !== "DUPLICATE") {
     throw new AppError("INTERNAL", `the news of ${dependency} was refused: ${committed.code}`, { retryable: true });
   }
+  // The circuit may have moved on since they were told, and with them nothing was written.
+  await showNow(deps, dependency, now);
 }
 
 /** Writes how it stands, where nothing is to be told. */

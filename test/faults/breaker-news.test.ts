@@ -49,6 +49,29 @@ describe("a transition whose batch", () => {
     expect(await toldOf(dependency)).toEqual(OPENED);
   });
 
+  it("is committed, but its reply is lost, and half opens before it is told again: the list shows it half open", async ({
+    expect,
+  }) => {
+    const dependency = "webhook:moved-on";
+    await almostOpen(dependency);
+    const lost = faultyD1({ marker: dependency, kind: "after", times: 1 });
+    wrapBindings({ DB: lost.wrap });
+    await fail(clientOf(dependency), 1);
+    await until("the reply is lost", async () => lost.hits(dependency) === 1);
+    const away = faultyD1({ marker: dependency, kind: "before" });
+    wrapBindings({ DB: away.wrap });
+    await runBreakerAlarm(dependency);
+    await until("it half opens", async () => (await clientOf(dependency).status()).state === "half_open");
+    await until("it was tried before and after", async () => away.hits(dependency) >= 2);
+    await rowOf(dependency, "is open", ({ circuit }) => circuit.kind === "open");
+
+    wrapBindings({});
+    await evictDurableObject(breakerStub(dependency));
+    expect(await runBreakerAlarm(dependency)).toBe(true);
+    await rowOf(dependency, "is half open", ({ circuit }) => circuit.kind === "half_open");
+    expect(await toldOf(dependency)).toEqual(OPENED);
+  });
+
   it("comes late, after it was told anew, changes nothing", async ({ expect }) => {
     const dependency = "webhook:held";
     await almostOpen(dependency);
