@@ -7,7 +7,7 @@ import { operatedBreaker } from "../wiring/breaker.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { KEYED, KEY_PROBLEMS, keyed, once } from "./idempotency.ts";
-import { requires } from "./middleware/auth.ts";
+import { everyRegion, requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { pageLimit, pageSchema } from "./paging.ts";
@@ -97,7 +97,7 @@ const opened = createRoute({
   tags: ["operations"],
   security: BEARER,
   ...KEYED,
-  middleware: [requires("ops.repair"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  middleware: [requires("ops.repair"), everyRegion, keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: { params, body: { content: { "application/json": { schema: reasoned } }, required: true } },
   responses: {
     200: json(turnedView, "No call goes out until a reset; what is held open already stays as it is"),
@@ -111,7 +111,7 @@ const reset = createRoute({
   tags: ["operations"],
   security: BEARER,
   ...KEYED,
-  middleware: [requires("ops.repair"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  middleware: [requires("ops.repair"), everyRegion, keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
   request: { params, body: { content: { "application/json": { schema: reasoned } }, required: true } },
   responses: { 200: json(turnedView, "Closed, and its failures forgotten"), ...TURN_PROBLEMS },
 });

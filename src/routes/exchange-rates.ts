@@ -6,7 +6,7 @@ import { formatRate, readRate, type ExchangeRate } from "../domain/exchange.ts";
 import { setExchangeRate } from "../services/exchange-rates.ts";
 import type { AppEnv } from "./app-env.ts";
 import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
-import { requires } from "./middleware/auth.ts";
+import { everyRegion, requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 
@@ -44,7 +44,12 @@ const set = createRoute({
   security: BEARER,
   description: "Holds from its day on until a newer one does; the same pair and day again replaces it.",
   ...KEYED,
-  middleware: [requires("exchange_rates.set"), keyed, bodyOf(["application/json"], MAX_JSON_BYTES)] as const,
+  middleware: [
+    requires("exchange_rates.set"),
+    everyRegion,
+    keyed,
+    bodyOf(["application/json"], MAX_JSON_BYTES),
+  ] as const,
   request: {
     body: {
       required: true,

@@ -121,6 +121,24 @@ describe.for(["ops-north", "admin-north"])("%s", (who) => {
       expectProblem(expect, await as(who, "GET", path), 403, "FORBIDDEN");
     }
   });
+
+  it("reads the breakers and the exchange rates, which are every region's, and changes none of them", async ({
+    expect,
+  }) => {
+    const rate = { from: "EUR", to: "USD", as_of: "2026-02-01", rate: "1.08" };
+    const turn = (asker: string, to: "open" | "reset") =>
+      as(asker, "POST", `/api/breakers/archive/${to}`, { reason: "a drill" });
+    expectProblem(expect, await turn(who, "open"), 403, "FORBIDDEN");
+    expectProblem(expect, await as(who, "POST", "/api/exchange-rates", rate), 403, "FORBIDDEN");
+    expect(await get(who, "/api/breakers/archive")).toMatchObject({ state: "closed" });
+    expect((await get("ops", "/api/exchange-rates")).data).not.toContainEqual(rate);
+
+    expect((await turn("ops", "open")).status).toBe(200);
+    expectProblem(expect, await turn(who, "reset"), 403, "FORBIDDEN");
+    const listed = (await get(who, "/api/breakers?state=open")).data;
+    expect(listed).toMatchObject([{ dependency: "archive", forced: true }]);
+    expect((await turn("ops", "reset")).status).toBe(200);
+  });
 });
 
 it("an admin of a region has the endpoints of that region, and those of every region see all", async ({ expect }) => {
