@@ -20,15 +20,15 @@ CREATE TABLE exchange_rates (
 
 -- Days from placed to received of the latest receipts, the oldest first (JSON array, at most 20).
 ALTER TABLE supplier_parts ADD COLUMN arrivals TEXT NOT NULL DEFAULT '[]';
-UPDATE supplier_parts SET arrivals = (
-  SELECT json_group_array(days) FROM (
-    SELECT days FROM (
-      SELECT CAST(julianday(date(r.at)) - julianday(date(p.created_at)) AS INTEGER) AS days, r.at
-      FROM receipts r JOIN purchase_orders p ON r.source = 'purchase-order/' || p.id
-      WHERE p.supplier = supplier_parts.supplier AND r.sku = supplier_parts.sku AND r.received > 0
-      ORDER BY r.at DESC LIMIT 20)
-    ORDER BY at))
-  WHERE EXISTS (SELECT 1 FROM receipts r WHERE r.sku = supplier_parts.sku AND r.source >= 'purchase-order/');
+-- Driven by the receipts, each with its purchase order: not every offer with all of them.
+UPDATE supplier_parts SET arrivals = measured.arrivals FROM (
+    SELECT supplier, sku, json_group_array(days ORDER BY at) AS arrivals FROM (
+      SELECT p.supplier, r.sku, r.at, CAST(julianday(date(r.at)) - julianday(date(p.created_at)) AS INTEGER) AS days,
+        ROW_NUMBER() OVER (PARTITION BY p.supplier, r.sku ORDER BY r.at DESC) AS latest
+      FROM receipts r CROSS JOIN purchase_orders p ON p.id = substr(r.source, length('purchase-order/') + 1)
+      WHERE r.source >= 'purchase-order/' AND r.source < 'purchase-order0' AND r.received > 0)
+    WHERE latest <= 20 GROUP BY supplier, sku) AS measured
+  WHERE supplier_parts.supplier = measured.supplier AND supplier_parts.sku = measured.sku;
 
 ALTER TABLE request_lines ADD COLUMN needed_by TEXT;      -- of this line; NULL: the request's
 

@@ -264,17 +264,23 @@ it("suppliers of before freight keep the currency of their offers, and their rec
   const all = readdirSync("migrations").filter((name) => name.endsWith(".sql"));
   for (const name of all.filter((one) => one < "0010")) cpSync(join("migrations", name), join(folder, name));
   await applyMigrations(db, folder);
-  const received = (command: string, po: string, at: string, quantity = 1) =>
+  const received = (command: string, po: string, at: string, quantity = 1, sku = "P-1") =>
     `INSERT INTO receipts(command_id, line, source, source_line, sku, location, bin, received, rejected, at)
-     VALUES ('${command}', 1, 'purchase-order/${po}', 1, 'P-1', 'w', 'b', ${quantity}, ${1 - quantity}, '${at}')`;
+     VALUES ('${command}', 1, 'purchase-order/${po}', 1, '${sku}', 'w', 'b', ${quantity}, ${1 - quantity}, '${at}')`;
+  const days = Array.from({ length: 22 }, (_, at) => at + 1);
   const purchase = (id: string, supplier: string, at: string) =>
     `INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, status, total, currency, created_at, updated_at)
      VALUES ('${id}', 'o', '${supplier}', '${id}', 'completed', 1, 'USD', '${at}', '${at}')`;
   for (const statement of [
-    "INSERT INTO parts(sku, name, category, unit, list_price) VALUES ('P-1', 'Part', 'c', 'each', 1)",
+    "INSERT INTO parts(sku, name, category, unit, list_price) VALUES ('P-1', 'Part', 'c', 'each', 1), ('P-2', 'P', 'c', 'each', 1)",
     "INSERT INTO suppliers(id, name) VALUES ('home', 'Home'), ('euro', 'Euro'), ('new', 'New')",
     `INSERT INTO supplier_parts(supplier, sku, unit, lead_time_days, currency)
-     VALUES ('home', 'P-1', 'each', 5, 'USD'), ('euro', 'P-1', 'each', 5, 'EUR')`,
+     VALUES ('home', 'P-1', 'each', 5, 'USD'), ('euro', 'P-1', 'each', 5, 'EUR'), ('euro', 'P-2', 'each', 5, 'EUR')`,
+    purchase("po-3", "euro", "2026-03-01T00:00:00.000Z"),
+    ...days
+      .toReversed()
+      .map((day) => received(`d-${day}`, "po-3", `2026-03-${String(day + 1).padStart(2, "0")}`, 1, "P-2")),
+    received("c-4", "po-1 of an import", "2026-01-08T01:00:00.000Z"),
     purchase("po-1", "home", "2026-01-01T22:00:00.000Z"),
     purchase("po-2", "home", "2026-02-01T00:00:00.000Z"),
     received("c-2", "po-2", "2026-02-04T10:00:00.000Z"),
@@ -290,9 +296,10 @@ it("suppliers of before freight keep the currency of their offers, and their rec
     { id: "home", currency: "USD", freight_flat: 0 },
     { id: "new", currency: "USD", freight_flat: 0 },
   ]);
-  const arrivals = await db.prepare("SELECT supplier, arrivals FROM supplier_parts ORDER BY supplier").all();
+  const arrivals = await db.prepare("SELECT supplier, arrivals FROM supplier_parts ORDER BY supplier, sku").all();
   expect(arrivals.results).toEqual([
     { supplier: "euro", arrivals: "[]" },
+    { supplier: "euro", arrivals: JSON.stringify(days.slice(2)) },
     { supplier: "home", arrivals: "[7,3]" },
   ]);
 });
