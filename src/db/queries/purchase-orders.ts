@@ -124,6 +124,11 @@ export async function findPurchaseOrder(db: Database, id: string): Promise<Found
   return row ? { ...ofOrder(row), lines } : null;
 }
 
+/** The open ones have an index of their own, which is used for a status that stands in the statement itself. */
+function hasStatus(status: PurchaseOrderRow["status"]): SQL {
+  return status === "placed" ? sql`${purchaseOrders.status} = 'placed'` : eq(purchaseOrders.status, status);
+}
+
 /** Newest first. Imported history belongs to no region: only who sees every region sees it. */
 export async function listAllPurchaseOrders(
   db: Database,
@@ -144,7 +149,7 @@ export async function listAllPurchaseOrders(
       and(
         q.region === null ? undefined : eq(orders.region, q.region),
         q.location === undefined ? undefined : eq(orders.destination, q.location),
-        q.status === undefined ? undefined : eq(purchaseOrders.status, q.status),
+        q.status === undefined ? undefined : hasStatus(q.status),
         q.after === null ? undefined : sql`${key} < (${q.after[0]}, ${q.after[1]})`,
       ),
     )

@@ -12,14 +12,17 @@ export interface WaitingRow {
   readonly allocations: string;
 }
 
-/** The oldest first, found by the steps that people are asked about: not by a walk over all requests. */
+/**
+ * The oldest first, found from the managers by the steps that each is asked about: CROSS JOIN keeps to this order, or all
+ * steps there ever were would be walked.
+ */
 export async function listWaitingPurchases(db: Database, region: string | null, limit: number): Promise<WaitingRow[]> {
   const regions = region === null ? sql`` : sql`AND r.region = ${region}`;
   return db.all<WaitingRow>(sql`
     SELECT DISTINCT r.id, r.request_number, r.region, r.destination, r.currency, r.created_at,
       json_extract(r.context, '$.trusted.sources.allocations') AS allocations
-    FROM people p JOIN approval_steps s ON s.approver = p.id AND s.state = 'pending'
-    JOIN requests r ON r.id = s.request_id
+    FROM people p CROSS JOIN approval_steps s ON s.approver = p.id AND s.state = 'pending'
+    CROSS JOIN requests r ON r.id = s.request_id
     WHERE p.role = 'manager' AND r.status = 'awaiting_approval' AND r.order_id IS NULL ${regions}
       AND json_extract(r.context, '$.trusted.sources.allocations') LIKE '%"source":"purchase"%'
     ORDER BY r.created_at, r.id LIMIT ${limit}`);

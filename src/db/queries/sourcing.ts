@@ -77,11 +77,21 @@ function noAccess(
   return access.ok ? null : access.reason;
 }
 
-/** The rates to this currency that hold on the day (`2026-11-23`): for each other currency the newest. */
+/**
+ * The rates to this currency that hold on the day (`2026-11-23`): for each other currency the newest. From one currency to
+ * the next in the table's key, so that what rates once were costs nothing.
+ */
 export async function listRates(db: Database, to: string, day: string): Promise<ExchangeRate[]> {
   const rows = await db.all<{ from: string; billionths: number; asOf: string }>(sql`
-    SELECT from_currency AS "from", rate AS billionths, MAX(as_of) AS asOf FROM exchange_rates
-    WHERE to_currency = ${to} AND as_of <= ${day} GROUP BY from_currency ORDER BY from_currency`);
+    WITH RECURSIVE currencies(currency) AS (
+      SELECT MIN(from_currency) FROM exchange_rates
+      UNION ALL SELECT (SELECT MIN(from_currency) FROM exchange_rates WHERE from_currency > currency)
+      FROM currencies WHERE currency IS NOT NULL)
+    SELECT r.from_currency AS "from", r.rate AS billionths, r.as_of AS asOf
+    FROM currencies CROSS JOIN exchange_rates r ON r.from_currency = currency AND r.to_currency = ${to}
+      AND r.as_of = (SELECT MAX(as_of) FROM exchange_rates
+        WHERE from_currency = currency AND to_currency = ${to} AND as_of <= ${day})
+    ORDER BY r.from_currency`);
   return rows.map((row) => ({ ...row, to }));
 }
 
