@@ -4,6 +4,7 @@
  * are minor units of the requests' currency.
  */
 import { convertUp } from "./exchange.ts";
+import { isoDate } from "./iso-date.ts";
 import { choosePurchases, coversOf, type PartCovers, type Purchase } from "./purchase-choice.ts";
 import { breakAt, type PurchaseNeeds, type SupplierOffer } from "./purchase-quote.ts";
 import type { Allocation } from "./request-context.ts";
@@ -29,6 +30,8 @@ export interface Figures {
 export interface BundledPart {
   readonly sku: string;
   readonly quantity: number;
+  /** The earliest day on which any of it is needed, today if that is over: what it is priced for. */
+  readonly neededBy: string | null;
   readonly requests: readonly string[];
   readonly separately: Figures;
   readonly together: Figures;
@@ -80,6 +83,7 @@ function groupsOf(requests: readonly WaitingRequest[]): WaitingRequest[][] {
 interface Wanted {
   readonly sku: string;
   readonly own: readonly (Allocation & { readonly requestId: string })[];
+  readonly neededBy: string | null;
   readonly covers: PartCovers & { ok: true };
 }
 
@@ -92,14 +96,15 @@ function bundleOf(
   const wanted: Wanted[] = [];
   for (const [sku, own] of Map.groupBy(all, (one) => one.sku)) {
     const forPart = offers.filter((offer) => offer.sku === sku);
+    const neededBy = dayOf(earliest(own), needs.now);
     const covers = coversOf(
       forPart,
       sum(own, (one) => one.quantity),
-      { ...needs, neededBy: earliest(own) },
+      { ...needs, neededBy },
     );
     // Beyond the suppliers' largest orders, or no longer to be had: nothing to propose for these together.
     if (!covers.ok) return null;
-    wanted.push({ sku, own, covers });
+    wanted.push({ sku, own, neededBy, covers });
   }
   const chosen = choosePurchases(
     wanted.map(({ covers }) => covers),
@@ -118,7 +123,11 @@ function bundleOf(
   return { requests, neededBy: earliest(all), parts, freight, separately, together, saved: separately - together };
 }
 
-function partOf({ sku, own }: Wanted, purchases: readonly Purchase[], offers: readonly SupplierOffer[]): BundledPart {
+function partOf(
+  { sku, own, neededBy }: Wanted,
+  purchases: readonly Purchase[],
+  offers: readonly SupplierOffer[],
+): BundledPart {
   const quantity = sum(own, (one) => one.quantity);
   const figures = (orderQuantity: number, amount: number): Figures => {
     return { orderQuantity, waste: orderQuantity - quantity, amount };
@@ -129,6 +138,7 @@ function partOf({ sku, own }: Wanted, purchases: readonly Purchase[], offers: re
   return {
     sku,
     quantity,
+    neededBy,
     requests: [...new Set(own.map((one) => one.requestId))],
     separately: figures(
       sum(own, (one) => one.orderQuantity),
@@ -143,6 +153,11 @@ function partOf({ sku, own }: Wanted, purchases: readonly Purchase[], offers: re
       return { ...one, priceFrom: offer ? breakAt(offer, one.orderQuantity).minQuantity : 1 };
     }),
   };
+}
+
+function dayOf(neededBy: string | null, now: number): string | null {
+  const [day, today] = [neededBy?.slice(0, 10) ?? null, isoDate(now)];
+  return day !== null && day < today ? today : day;
 }
 
 function earliest(allocations: readonly Allocation[]): string | null {

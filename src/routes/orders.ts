@@ -89,7 +89,13 @@ const create = createRoute({
               .optional()
               .openapi({ description: "Bought even where stock would do, as to fill a shelf" }),
             lines: z
-              .array(z.strictObject({ sku: z.string().min(1).max(100), quantity: z.int().min(1).max(1_000_000) }))
+              .array(
+                z.strictObject({
+                  sku: z.string().min(1).max(100),
+                  quantity: z.int().min(1).max(1_000_000),
+                  needed_by: neededBySchema.optional().openapi({ description: "The line's own, before the order's" }),
+                }),
+              )
               .min(1)
               .max(1_000),
           }),

@@ -22,6 +22,8 @@ const proposal = z.object({
     z.object({
       sku: z.string(),
       quantity: z.int(),
+      /** The earliest day on which any of it is needed; today if that is over. */
+      needed_by: z.string().nullable(),
       requests: z.array(z.string()),
       separately: figures,
       together: figures,
@@ -57,9 +59,8 @@ const proposal = z.object({
       body: z.object({
         order_number: z.string(),
         device_id: z.string(),
-        needed_by: z.string().optional(),
         source: z.enum(["purchase"]).optional(),
-        lines: z.array(z.object({ sku: z.string(), quantity: z.int() })),
+        lines: z.array(z.object({ sku: z.string(), quantity: z.int(), needed_by: z.string().optional() })),
       }),
     })
     .nullable()
@@ -122,10 +123,11 @@ function view(one: PurchaseProposal): z.output<typeof proposal> {
 
 type Money = (amount: number) => { amount: number; currency: string };
 
-function partView({ sku, quantity, requests, separately, together, purchases }: BundledPart, money: Money) {
+function partView({ sku, quantity, neededBy, requests, separately, together, purchases }: BundledPart, money: Money) {
   return {
     sku,
     quantity,
+    needed_by: neededBy,
     requests: [...requests],
     separately: figuresView(separately, money),
     together: figuresView(together, money),

@@ -21,7 +21,12 @@ export interface DirectOrder {
   /** Made by the caller; the same number again is the same order. */
   readonly order_number: string;
   readonly device_id: string;
-  readonly lines: readonly { readonly sku: string; readonly quantity: number }[];
+  readonly lines: readonly {
+    readonly sku: string;
+    readonly quantity: number;
+    /** The line's own, before the order's. */
+    readonly needed_by?: string | undefined;
+  }[];
   /** A date or an instant. */
   readonly needed_by?: string | undefined;
   /** `purchase`: bought even where stock would do, as to fill a shelf. */
@@ -41,9 +46,12 @@ export async function placeDirectOrder(
 ): Promise<Placed | Refusal> {
   const place = await askingDevice(deps, principal, body.device_id);
   if (!place.ok) return place;
-  const past = pastDates({ neededBy: body.needed_by, lines: [] }, deps.clock.now());
+  const lines = body.lines.map(({ sku, quantity, needed_by: neededBy }, index): RequestLine => {
+    return { line: index + 1, sku, quantity, ...(neededBy === undefined ? {} : { neededBy }) };
+  });
+  const past = pastDates({ neededBy: body.needed_by, lines }, deps.clock.now());
   if (past.length > 0) return refuse("VALIDATION", "the order is needed in the past", { problems: past });
-  const resolved = await resolveSkus(deps, body.lines);
+  const resolved = await resolveSkus(deps, lines);
   if (!resolved.ok) return resolved;
   const skus = resolved.lines.map((line) => line.sku);
   const sources = matchSources(resolved.lines, {
@@ -105,9 +113,8 @@ export async function placeDirectOrder(
 /** By SKU. A superseded part is ordered as its successor; the line's reason says so. */
 async function resolveSkus(
   deps: ServiceDeps,
-  ordered: DirectOrder["lines"],
+  lines: readonly RequestLine[],
 ): Promise<{ ok: true; lines: ResolvedLine[] } | Refusal> {
-  const lines = ordered.map(({ sku, quantity }, index): RequestLine => ({ line: index + 1, sku, quantity }));
   const candidates = await listCandidates(deps.db, lines);
   const problems: InputProblem[] = [];
   const resolved: ResolvedLine[] = [];

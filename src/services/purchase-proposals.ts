@@ -41,7 +41,7 @@ export async function proposePurchases(
     const rates = await listRates(deps.db, currency, isoDate(now));
     for (const bundle of proposeBundles(requests, offers, { now, currency, rates })) {
       const device = devices.get(region);
-      const order = device === undefined ? null : await orderOf(deps, bundle, device, isoDate(now));
+      const order = device === undefined ? null : await orderOf(deps, bundle, device);
       proposals.push({ ...bundle, region, currency, order });
     }
   }
@@ -57,18 +57,17 @@ function waiting(row: WaitingRow): WaitingRequest {
 /** Its number is made of what it is for: acting on the same proposal twice is one order. */
 async function orderOf(
   deps: Pick<ServiceDeps, "sha256">,
-  { requests, parts, neededBy }: Bundle,
+  { requests, parts }: Bundle,
   device: string,
-  today: string,
 ): Promise<DirectOrder> {
-  const lines = parts.map(({ sku, quantity }) => ({ sku, quantity }));
-  const hash = await deps.sha256(JSON.stringify([device, requests.map(({ id }) => id).sort(), lines]));
-  const day = neededBy?.slice(0, 10);
+  const bought = parts.map(({ sku, quantity }) => ({ sku, quantity }));
+  const hash = await deps.sha256(JSON.stringify([device, requests.map(({ id }) => id).sort(), bought]));
   return {
     order_number: `bundle-${hash.slice(0, 16)}`,
     device_id: device,
     source: "purchase",
-    ...(day === undefined || day < today ? {} : { needed_by: day }),
-    lines,
+    lines: parts.map(({ sku, quantity, neededBy }) => {
+      return { sku, quantity, ...(neededBy === null ? {} : { needed_by: neededBy }) };
+    }),
   };
 }

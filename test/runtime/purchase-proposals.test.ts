@@ -4,6 +4,7 @@ import { approveAll, as, env, requestIs, startWorld } from "../support/harness.t
 import { violations } from "../support/invariants.ts";
 import { expectProblem } from "../support/problem.ts";
 import { drive, giveSelfLimit, MANAGER, orderView, seedPart, settled } from "../support/saga-world.ts";
+import { testClock } from "../support/world.ts";
 
 beforeAll(async () => {
   await startWorld();
@@ -84,6 +85,75 @@ it("two requests for one part are proposed as one purchase for the shelf, which 
   await requestIs(second, "completed");
   await settled();
   expect(await violations(env.DB)).toEqual([]);
+});
+
+it("different days are each line's own: what is ordered costs what was proposed", async ({ expect }) => {
+  await seedPart("SOON-1", { price: 2_000, offeredBy: ["sup-days"] });
+  await seedPart("LATER-1", { price: 9_000, offeredBy: ["sup-days"] });
+  await seedPart("LATER-2", { price: 1_000, offeredBy: ["sup-patient"] });
+  const days = (after: number) => new Date(testClock.now() + after * 86_400_000).toISOString().slice(0, 10);
+  // The cheap offer of LATER-1 comes in nine days: late for what SOON-1 is needed for, not for LATER-1.
+  await env.DB.batch([
+    env.DB.prepare("UPDATE suppliers SET freight_flat = 1000 WHERE id IN ('sup-days', 'sup-patient')"),
+    env.DB.prepare(
+      "INSERT INTO supplier_parts(supplier, sku, unit, lead_time_days) VALUES ('sup-patient', ?, 'each', 9)",
+    ).bind("LATER-1"),
+    env.DB.prepare(
+      "INSERT INTO price_breaks(supplier, sku, min_quantity, unit_price) VALUES ('sup-patient', ?, 1, 100)",
+    ).bind("LATER-1"),
+  ]);
+  const asks: readonly (readonly [string, readonly (readonly [string, number])[]])[] = [
+    [
+      "truck-001",
+      [
+        ["SOON-1", 4],
+        ["LATER-1", 20],
+      ],
+    ],
+    [
+      "truck-002",
+      [
+        ["SOON-1", 20],
+        ["LATER-1", 12],
+        ["LATER-2", 12],
+      ],
+    ],
+  ];
+  const asked: string[] = [];
+  for (const [device, lines] of asks) {
+    const answer = await as(device, "POST", "/api/requests", {
+      request_number: `DAYS-${device}`,
+      device_id: device,
+      lines: lines.map(([sku, quantity]) => ({ sku, quantity, needed_by: days(sku === "SOON-1" ? 3 : 15) })),
+    });
+    asked.push(answer.body.request_id);
+    await requestIs(answer.body.request_id, "awaiting_approval");
+  }
+  const [proposal, ...rest] = (await proposalsOf(MANAGER)).data;
+  expect(rest).toEqual([]);
+  expect(proposal).toMatchObject({
+    needed_by: days(3),
+    together: usd(24 * 2_000 + 1_000 + 32 * 100 + 12 * 1_000 + 1_000),
+    parts: [
+      { sku: "SOON-1", needed_by: days(3) },
+      { sku: "LATER-1", needed_by: days(15), purchases: [{ supplier: "sup-patient" }] },
+      { sku: "LATER-2", needed_by: days(15) },
+    ],
+  });
+  await giveSelfLimit(MANAGER, 100_000);
+  const placed = await as(MANAGER, "POST", "/api/orders", proposal.act.body);
+  expect(placed.status).toBe(202);
+  await drive(placed.body.order_id);
+  expect(await orderView(placed.body.order_id)).toMatchObject({
+    status: "Completed",
+    total: proposal.together,
+    lines: [
+      { sku: "SOON-1", needed_by: days(3), late: false },
+      { sku: "LATER-1", needed_by: days(15), late: false },
+      { sku: "LATER-2", needed_by: days(15), late: false },
+    ],
+  });
+  for (const id of asked) await approveAll(id, "reject");
 });
 
 it("is seen by buyers of the region only, and by nobody who doesn't buy", async ({ expect }) => {
