@@ -113,8 +113,8 @@ function notClosable({ po, order, lines }: FoundPurchaseOrder): Refusal | null {
     return refuse("CONFLICT", `${po.id} was received: nothing of it is awaited`, { facts });
   if (po.status !== "placed")
     return refuse("CONFLICT", `${po.id} is ${po.status}: nothing of it is awaited`, { facts });
-  if (order?.status !== "Completed" && order?.status !== "NeedsAttention") {
-    const why = `order ${po.orderId} is ${order?.status}: while it may still be undone, cancel the order instead`;
+  if (order?.status !== "Completed") {
+    const why = `order ${po.orderId} is ${order?.status}: while it may still be undone, resume or cancel the order instead`;
     return refuse("CONFLICT", why, { facts: { ...facts, order_status: order?.status } });
   }
   return lines.some((line) => openOf(line) > 0)

@@ -136,6 +136,38 @@ describe("an order whose supplier was away for four hours", () => {
     expect(level.body.data[0].incoming).toBe(1);
   });
 
+  it.for([
+    ["cancel", "Cancelled"],
+    ["resume", "Completed"],
+  ] as const)("has no purchase closed short before a person has decided (%s)", async ([action, end], { expect }) => {
+    const [order, other] = [await newOrder(), await newOrder()];
+    await holdUp(other);
+    const placed = await as(MANAGER, "POST", "/api/orders", {
+      order_number: `ACT-SHORT-${names}`,
+      device_id: "truck-001",
+      lines: [
+        { sku: order.parts.bought, quantity: 4 },
+        { sku: other.parts.bought, quantity: 1 },
+      ],
+    });
+    const id = placed.body.order_id;
+    await drive(id, { leapMs: HOUR });
+    const { status, purchase_orders: bought } = await orderView(id);
+    expect([status, bought.length]).toEqual(["NeedsAttention", 1]);
+    const close = () => as("ops", "POST", `/api/purchase-orders/${bought[0].id}/close`, { reason: "won't come" });
+    const early = await close();
+    expectProblem(expect, early, 409, "CONFLICT");
+    expect(early.body).toMatchObject({
+      detail: `order ${id} is NeedsAttention: while it may still be undone, resume or cancel the order instead`,
+      order_status: "NeedsAttention",
+    });
+    await comeBack(other);
+    expectAccepted(await ask("ops", id, action, { reason: "decided" }));
+    await drive(id);
+    expect((await orderView(id)).status).toBe(end);
+    expect((await close()).status).toBe(end === "Completed" ? 200 : 409);
+  });
+
   it("is called off: undone, Cancelled, and its request is cancelled with a response that says so", async ({
     expect,
   }) => {

@@ -20,14 +20,14 @@ export function settlePurchaseOrder(po: PurchaseOrderRow, to: "placed" | "comple
   };
 }
 
-/** Gives up what is open of `open` lines. Nobody has changed the purchase order since it was read. */
+/** Gives up what is open of `open` lines. Nobody has changed the purchase order since it was read, and its order is over. */
 export function closePurchaseOrder(po: PurchaseOrderRow, open: number, closed: ClosedShort): GuardedWrite[] {
   return [
     {
       statement: sql`UPDATE purchase_orders SET status = 'completed', closed_short = ${JSON.stringify(closed)},
           updated_at = ${closed.at}, version = version + 1
         WHERE id = ${po.id} AND version = ${po.version} AND status = 'placed'
-          AND EXISTS (SELECT 1 FROM orders o WHERE o.id = purchase_orders.order_id AND o.status IN ('Completed', 'NeedsAttention'))`,
+          AND EXISTS (SELECT 1 FROM orders o WHERE o.id = purchase_orders.order_id AND o.status = 'Completed')`,
       expect: { rows: 1, otherwise: "CONFLICT" },
     },
     {
