@@ -33,6 +33,14 @@ async function awaited() {
   return { order, sku: order.parts.bought, id: body.purchase_orders[0].id as string };
 }
 
+/** The purchase order of another 4 of the part for truck-001. */
+async function againOf(sku: string): Promise<string> {
+  const body = { order_number: `AGAIN-${sku}-${++names}`, device_id: "truck-001", lines: [{ sku, quantity: 4 }] };
+  const { order_id: orderId } = (await as(MANAGER, "POST", "/api/orders", body)).body;
+  await drive(orderId);
+  return (await as("ops", "GET", `/api/orders/${orderId}`)).body.purchase_orders[0].id;
+}
+
 const receive = (id: string, lines: readonly object[], more: object = {}) =>
   command("ReceivePurchaseOrder", { device_id: "truck-001", purchase_order_id: id, bin: "Bin-T", lines, ...more });
 const close = (id: string, who = "ops", reason = "the supplier can't deliver") =>
@@ -71,7 +79,7 @@ describe("a back-order", () => {
   });
 });
 
-it("each receipt is kept with the supplier's offer as days from placed to received, the latest twenty", async ({
+it("each line is kept once with the supplier's offer as days from placed to its last piece, the latest twenty", async ({
   expect,
 }) => {
   const { order, sku, id } = await awaited();
@@ -85,11 +93,17 @@ it("each receipt is kept with the supplier's offer as days from placed to receiv
   moveClock(2 * DAY_MS);
   await sent("truck-001", receive(id, [{ line: 1, received: 0, rejected: 1 }], { reason: "broken" }));
   await sent("truck-001", receive(id, [{ line: 1, received: 1 }]));
-  expect(await arrivals()).toEqual([1, 3]);
+  expect(await arrivals()).toEqual([]);
+  await sent("truck-001", receive(id, [{ line: 1, received: 1 }]));
+  expect(await arrivals()).toEqual([3]);
+  const bad = await againOf(sku);
+  await sent("truck-001", receive(bad, [{ line: 1, received: 0, rejected: 4 }], { reason: "broken" }));
+  expect(await arrivals()).toEqual([3]);
+  const next = await againOf(sku);
   const full = JSON.stringify(Array.from({ length: 20 }, (_, at) => at));
   await env.DB.prepare("UPDATE supplier_parts SET arrivals = ? WHERE sku = ?").bind(full, sku).run();
-  await sent("truck-001", receive(id, [{ line: 1, received: 1 }]));
-  expect(await arrivals()).toEqual([...Array.from({ length: 19 }, (_, at) => at + 1), 3]);
+  await sent("truck-001", receive(next, [{ line: 1, received: 4 }]));
+  expect(await arrivals()).toEqual([...Array.from({ length: 19 }, (_, at) => at + 1), 0]);
 });
 
 describe("closing short", () => {

@@ -56,8 +56,8 @@ export function settlePurchaseOrderLines(
 }
 
 /**
- * Keeps with the supplier's offer how many days these parts took from placed to received, the latest ones only. Where the
- * offer is gone there is nothing to measure for.
+ * Keeps with the supplier's offer how many days these parts took from placed to their last piece, the latest ones only.
+ * Where the offer is gone there is nothing to measure for.
  */
 export function noteArrivals(po: PurchaseOrderRow, skus: readonly string[], at: string): GuardedWrite {
   const days = sql`CAST(julianday(date(${at})) - julianday(date(${po.createdAt})) AS INTEGER)`;

@@ -114,7 +114,7 @@ export const receivePurchaseOrder = commandKind({
     });
     const lines = came.map(({ line, sku, received, rejected }) => ({ line, sku, received, rejected }));
     const settledLines = came.map(({ line, received, rejected, dueAt }) => ({ line, received, rejected, dueAt }));
-    const arrived = came.filter((line) => line.received > 0).map((line) => line.sku);
+    const arrived = came.filter(({ arrives }) => arrives).map(({ sku }) => sku);
     const work = {
       writes: [
         settlePurchaseOrder(po, status, context.at),
@@ -128,7 +128,7 @@ export const receivePurchaseOrder = commandKind({
           action: status === "completed" ? "purchase order.received" : "purchase order.partially received",
           subject: source,
           after: {
-            lines: came.map(({ settled: _settled, dueAt, ...line }) => ({
+            lines: came.map(({ settled: _settled, arrives: _arrives, dueAt, ...line }) => ({
               ...line,
               ...(dueAt === null ? {} : { due_at: dueAt }),
             })),
@@ -170,6 +170,8 @@ interface CameOfLine {
   readonly rejected: number;
   /** How many of the open ones that makes. */
   readonly settled: number;
+  /** It is the last of a line that brought anything: one delivery, in however many parts it came. */
+  readonly arrives: boolean;
   /** When the rest is promised; null: nothing was said, or nothing is left. */
   readonly dueAt: string | null;
 }
@@ -199,7 +201,8 @@ function settle(
       });
     }
     const dueAt = given < open ? (promised ?? null) : null;
-    came.push({ line, sku: ordered.sku, received, rejected, settled: Math.min(open, given), dueAt });
+    const arrives = open > 0 && given >= open && ordered.received + received > 0;
+    came.push({ line, sku: ordered.sku, received, rejected, settled: Math.min(open, given), arrives, dueAt });
   }
   const open = lines.reduce((sum, line) => sum + openOf(line), 0);
   const settled = came.reduce((sum, line) => sum + line.settled, 0);
