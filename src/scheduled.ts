@@ -1,7 +1,8 @@
 /** The crons: the nightly check of the invariants; and that of every minute, the last net: re-arms the relays, revives sagas and uploads that lost what would wake them. */
 import { NIGHTLY_CRON } from "./config.ts";
-import { createContainer, kickShard, type Lifetime } from "./container.ts";
+import { createContainer, kickShard, type Container, type Lifetime } from "./container.ts";
 import { staleCloudUploads } from "./db/queries/cloud-uploads.ts";
+import { messageOf } from "./domain/errors.ts";
 import type { Env } from "./env.ts";
 import { log } from "./log.ts";
 import { reportInvariants } from "./services/invariants.ts";
@@ -20,14 +21,35 @@ export async function onSchedule(
   else await everyMinute(env, lifetime);
 }
 
+/** Each part, and each order and upload, by itself: one that always fails holds none of the others up. */
 async function everyMinute(env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
   const shards = Array.from({ length: container.settings.RELAY_SHARDS }, (_, shard) => shard);
-  await Promise.all(shards.map((shard) => kickShard(env, shard)));
-  for (const orderId of await raiseStuck(container)) {
+  const parts = [...shards.map((shard) => kickShard(env, shard)), reviveSagas(container), resendUploads(container)];
+  for (const part of await Promise.allSettled(parts)) if (part.status === "rejected") throw part.reason;
+}
+
+async function reviveSagas(container: Container): Promise<void> {
+  const { SAGA } = container.env;
+  const notTold = (order: string, fault: unknown) =>
+    log("error", "saga.stuck_not_told", { order, error: messageOf(fault) });
+  for (const orderId of await raiseStuck(container, notTold)) {
     log("warn", "saga.revived", { order: orderId });
-    await env.SAGA.get(env.SAGA.idFromName(orderId)).start(orderId, container.newTrace().traceparent);
+    try {
+      await SAGA.get(SAGA.idFromName(orderId)).start(orderId, container.newTrace().traceparent);
+    } catch (error) {
+      log("error", "saga.revival_failed", { order: orderId, error: messageOf(error) });
+    }
   }
-  const stale = await staleCloudUploads(container.db, new Date(container.clock.now() - UPLOAD_STALE_MS).toISOString());
-  for (const responseId of stale) await env.CLOUD_UPLOADS_QUEUE.send({ response_id: responseId });
+}
+
+async function resendUploads({ env, db, clock }: Container): Promise<void> {
+  const stale = await staleCloudUploads(db, new Date(clock.now() - UPLOAD_STALE_MS).toISOString());
+  for (const responseId of stale) {
+    try {
+      await env.CLOUD_UPLOADS_QUEUE.send({ response_id: responseId });
+    } catch (error) {
+      log("error", "upload.resend_failed", { response: responseId, error: messageOf(error) });
+    }
+  }
 }

@@ -20,11 +20,24 @@ export async function noteWait(
   });
 }
 
-/** Orders that are more than a minute past their wake time. `ErrorOccurred` tells of each such wake time once. */
-export async function raiseStuck(deps: ServiceDeps): Promise<readonly string[]> {
+/**
+ * Orders that are more than a minute past their wake time. `ErrorOccurred` tells of each such wake time once; one that
+ * can't be told is handed to `notTold` and told by a later look.
+ */
+export async function raiseStuck(
+  deps: ServiceDeps,
+  notTold: (orderId: string, fault: unknown) => void,
+): Promise<readonly string[]> {
   const before = new Date(deps.clock.now() - ORDER_OVERDUE_MS).toISOString();
   const found = await overdueOrders(deps.db, before);
-  for (const order of found) if (order.told === 0) await tell(deps, order);
+  for (const order of found) {
+    if (order.told === 1) continue;
+    try {
+      await tell(deps, order);
+    } catch (error) {
+      notTold(order.id, error);
+    }
+  }
   return found.map(({ id }) => id);
 }
 

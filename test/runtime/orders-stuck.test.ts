@@ -1,8 +1,10 @@
 /** Which orders are stuck, how long, in which step, for which truck; and that one which slept through its wake time is told once. */
 import { runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeAll, it } from "vitest";
+import type { Env } from "../../src/env.ts";
+import { aroundQueue } from "../support/bindings.ts";
 import { faultyD1 } from "../support/faulty-d1.ts";
-import { as, env, startWorld } from "../support/harness.ts";
+import { as, env, startWorld, until } from "../support/harness.ts";
 import { ask, comeBack, heldUpFor4Hours, holdUp } from "../support/order-acts.ts";
 import { runCron } from "../support/relay.ts";
 import {
@@ -23,9 +25,23 @@ beforeAll(async () => {
 });
 afterEach(() => wrapBindings({}));
 
+const LONG_AGO = "2026-01-05T06:00:00.000Z";
 let names = 0;
 const newOrder = async () => mixedOrder(await seedMixedParts(`STUCK${++names}`));
 const stuck = async (who = MANAGER, query = "") => (await as(who, "GET", `/api/orders/stuck${query}`)).body;
+
+/** Sagas of which some can't be started. */
+function failingStarts(real: Env["SAGA"], fails: (orderId: string) => boolean): Env["SAGA"] {
+  return {
+    idFromName: (name: string) => real.idFromName(name),
+    get: (id: DurableObjectId) => ({
+      start: async (...args: Parameters<ReturnType<Env["SAGA"]["get"]>["start"]>) => {
+        if (fails(args[0])) throw new Error("it can't be started");
+        await real.get(id).start(...args);
+      },
+    }),
+  } as unknown as Env["SAGA"];
+}
 
 async function alarmsOf(orderId: string): Promise<string[]> {
   await settled();
@@ -124,4 +140,49 @@ it("one that is a minute past its wake time is told once for that time, and revi
 
   expect((await as("ops", "GET", `/api/orders/${order.orderId}`)).body.status).toBe("Completed");
   expect(await alarmsOf(order.orderId)).toHaveLength(1);
+});
+
+it("one is revived, and a lost upload sent again, though a hundred and one others can't be told nor revived, ever", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  wrapBindings({ DB: faultyD1({ marker: order.keys.move, kind: "before", times: 1 }).wrap });
+  await order.place();
+  await watch(order.orderId, ({ waitUntil }) => waitUntil > 0);
+  await runInDurableObject(sagaOf(order.orderId), (_, state) => state.storage.deleteAlarm());
+  await env.DB.batch([
+    env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 101)
+       INSERT INTO orders(id, requester, device_id, region, destination, status, step, total, currency, next_wake_at, created_at, updated_at)
+       SELECT 'ord_broken_' || i, requester, device_id, region, destination, status, step, total, currency,
+         '${LONG_AGO}', '${LONG_AGO}', '${LONG_AGO}'
+       FROM orders, n WHERE id = ?`,
+    ).bind(order.orderId),
+    env.DB.prepare(
+      `INSERT INTO cloud_uploads(response_id, store, path, state, due_at, updated_at)
+       VALUES ('resp_lost', 'archive', 'lost.json', 'queued', '${LONG_AGO}', '${LONG_AGO}')`,
+    ),
+  ]);
+  const uploads: unknown[] = [];
+  const revivals: string[] = [];
+  const untold = faultyD1({ marker: LONG_AGO, kind: "before" });
+  wrapBindings({
+    DB: untold.wrap,
+    CLOUD_UPLOADS_QUEUE: (real) => aroundQueue(real, async (_, bodies) => void uploads.push(...bodies)),
+    SAGA: (real) => failingStarts(real, (id) => (revivals.push(id), id.startsWith("ord_broken_"))),
+  });
+  moveClock(80_000);
+  await until("it has gone on", async () => {
+    await runCron();
+    return (await as("ops", "GET", `/api/orders/${order.orderId}`)).body.status === "Completed";
+  });
+
+  expect(revivals.filter((id) => id.startsWith("ord_broken_")).length).toBeGreaterThanOrEqual(99);
+  expect(untold.hits(LONG_AGO)).toBeGreaterThanOrEqual(99);
+  expect(uploads).toContainEqual({ response_id: "resp_lost" });
+  expect(await alarmsOf(order.orderId)).toHaveLength(1);
+  await env.DB.batch([
+    env.DB.prepare("DELETE FROM cloud_uploads WHERE response_id = 'resp_lost'"),
+    env.DB.prepare("DELETE FROM orders WHERE id LIKE 'ord_broken_%'"),
+  ]);
 });

@@ -31,10 +31,11 @@ export interface OverdueOrder {
   readonly told: 0 | 1;
 }
 
+/** A hundred of them, drawn anew each time: those that stay overdue whatever is done don't keep the others out. */
 export async function overdueOrders(db: Database, before: string): Promise<OverdueOrder[]> {
   return db.all<OverdueOrder>(sql`SELECT id, region, device_id AS deviceId, step, version, next_wake_at AS nextWakeAt,
       last_error AS lastError, alarmed_wake_at IS next_wake_at AS told
-    FROM orders WHERE ${RUNNING} AND ${overdue(before)} ORDER BY next_wake_at LIMIT 100`);
+    FROM orders WHERE ${RUNNING} AND ${overdue(before)} ORDER BY RANDOM() LIMIT 100`);
 }
 
 /** Notes that the passing of this wake time is told: whoever comes second changes nothing. */
