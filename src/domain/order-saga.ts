@@ -104,12 +104,14 @@ function errorAfter({ takeOver, error, steps }: SagaState): SagaError | null {
 export function begin(state: SagaState, action: SagaAction): SagaState {
   if (!("step" in action) || action.do === "recall" || action.do === "report") return state;
   const entry = entryOf(state, action.step);
-  const doubtful = entry.doubtful || diedInCall(entry);
+  const died = diedInCall(entry);
+  const doubtful = entry.doubtful || died;
+  const sent = entry.sent || died;
   if (action.do === "run") {
     const sentAgain = entry.sentAgain || doubtful;
-    return withEntry(state, { ...entry, state: "intended", attempt: entry.attempt + 1, doubtful, sentAgain });
+    return withEntry(state, { ...entry, state: "intended", attempt: entry.attempt + 1, doubtful, sent, sentAgain });
   }
-  if (action.do === "probe") return withEntry(state, { ...entry, state: "unknown", doubtful: true });
+  if (action.do === "probe") return withEntry(state, { ...entry, state: "unknown", doubtful: true, sent });
   const attempt = entry.state === "compensating" ? entry.attempt + 1 : 1;
-  return withEntry(state, { ...entry, state: "compensating", attempt, notBefore: 0, doubtful });
+  return withEntry(state, { ...entry, state: "compensating", attempt, notBefore: 0, doubtful, sent });
 }

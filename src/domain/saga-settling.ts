@@ -83,7 +83,7 @@ function settleStep(
 ): SagaState {
   const entry = entryOf(state, action.step);
   if (outcome.kind === "blocked") return settleBlocked(state, action.do, entry, outcome.retryAfterMs, now, rules);
-  const heard = { ...entry, blockedSince: 0 };
+  const heard = { ...entry, blockedSince: 0, sent: entry.sent || action.do === "run" };
   if (action.do === "compensate") return settleCompensation(state, heard, outcome, now, rules);
   // A probe that fails is an attempt that failed, else a supplier that is down would be asked for ever.
   const tells = action.do === "run" || outcome.kind === "done" || outcome.kind === "not_done";

@@ -26,6 +26,8 @@ export interface StepEntry {
   readonly round: number;
   /** Was the outcome ever unknown? Then a late acceptance is looked for after compensation. */
   readonly doubtful: boolean;
+  /** Has a call of it been made, or may have been? An open breaker's refusal is none. */
+  readonly sent: boolean;
   /** Was it sent once more after a call that got no usable answer? Then both may be accepted. */
   readonly sentAgain: boolean;
   readonly lateChecks: number;
@@ -147,6 +149,7 @@ export function restoreSaga(stored: unknown): SagaState {
     watching: state.watching ?? [],
     steps: state.steps.map((entry) => ({
       ...entry,
+      sent: entry.sent ?? true,
       sentAgain: entry.sentAgain ?? (entry.doubtful && entry.attempt > 1),
       notBefore: entry.notBefore ?? 0,
       blockedSince: entry.blockedSince ?? 0,
@@ -164,6 +167,7 @@ const UNTRIED: Omit<StepEntry, "step"> = {
   attempt: 0,
   round: 0,
   doubtful: false,
+  sent: false,
   sentAgain: false,
   lateChecks: 0,
   notBefore: 0,

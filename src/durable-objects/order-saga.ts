@@ -11,7 +11,14 @@ import { begin, nextAction, startSaga } from "../domain/order-saga.ts";
 import { SAGA_DEFINITIONS, type SagaDefinitions } from "../domain/saga-definitions.ts";
 import { applyAction, possibleActs, type ActAnswer, type Possible } from "../domain/saga-operators.ts";
 import { settle } from "../domain/saga-settling.ts";
-import type { OperatorAct, Outcome, SagaAction, SagaRules, SagaState } from "../domain/saga-state.ts";
+import {
+  entryOf,
+  type OperatorAct,
+  type Outcome,
+  type SagaAction,
+  type SagaRules,
+  type SagaState,
+} from "../domain/saga-state.ts";
 import { traceIdOf } from "../domain/trace.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
@@ -225,7 +232,10 @@ export class OrderSaga extends DurableObject<Env> {
     const context = { ...found, fence: state.fence, trace };
     if (action.do === "run") return runStep(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "probe") return probePurchase(deps, { ...context, step: action.step, key: action.key });
-    if (action.do === "compensate") return compensateStep(deps, { ...context, step: action.step, key: action.key });
+    if (action.do === "compensate") {
+      const { sent } = entryOf(state, action.step);
+      return compensateStep(deps, { ...context, step: action.step, key: action.key }, sent);
+    }
     if (action.do === "recall") return recallSurplus(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "report") {
       return reportSurplus(deps, { ...context, step: action.step, key: action.key }, action.error);

@@ -45,8 +45,8 @@ export async function endedOr(deps: StepDeps, orderId: string, reason: string): 
   return { kind: "unknown", reason };
 }
 
-/** Undoes one step. */
-export async function compensateStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
+/** Undoes one step. `sent`: may a call of it have been made? Of one that never was, nothing is asked of its supplier. */
+export async function compensateStep(deps: StepDeps, context: StepContext, sent: boolean): Promise<Outcome> {
   try {
     if (context.step === "create" || context.step === "complete") return { kind: "done" };
     if (context.step === "reserve") {
@@ -54,7 +54,7 @@ export async function compensateStep(deps: StepDeps, context: StepContext): Prom
       return await undo(deps, context, writes, events);
     }
     if (context.step === "move") return await reverse(deps, context);
-    return await cancelPurchase(deps, context);
+    return sent ? await cancelPurchase(deps, context) : await undo(deps, context, [], []);
   } catch (error) {
     return outcomeOfFault(error);
   }

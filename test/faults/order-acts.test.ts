@@ -31,7 +31,7 @@ import {
 } from "../support/saga-world.ts";
 import { levelOf, sent } from "../support/stock.ts";
 import { uploadLines } from "../support/uploading.ts";
-import { moveClock, wrapBindings } from "../support/world.ts";
+import { moveClock, testClock, wrapBindings } from "../support/world.ts";
 
 beforeAll(async () => {
   await startWorld();
@@ -215,6 +215,24 @@ describe("an order whose supplier was away for four hours", () => {
       order_id: id,
     });
   });
+});
+
+it("an order that waits for a circuit is called off at once, its supplier still away: what was never sent isn't asked back", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  await holdUp(order);
+  await order.place();
+  await drive(order.orderId, { stop: ({ blockedSince }) => blockedSince > 0 });
+  const before = testClock.now();
+  expectAccepted(await ask(MANAGER, order.orderId, "cancel", { reason: "no longer needed" }));
+  await drive(order.orderId);
+
+  expect((await orderView(order.orderId)).status).toBe("Cancelled");
+  expect(testClock.now() - before).toBeLessThan(30_000);
+  expect(await order.parts.supplier.calls()).toEqual({});
+  await order.parts.supplier.switchOn({}); // to be asked what is live there
+  expect(await wrongWith(order, "Cancelled")).toEqual([]);
 });
 
 describe("an order whose supplier takes nothing back", () => {

@@ -4,7 +4,15 @@ import { begin, nextAction, startSaga } from "../../../src/domain/order-saga.ts"
 import { SAGA_DEFINITIONS } from "../../../src/domain/saga-definitions.ts";
 import { applyAction } from "../../../src/domain/saga-operators.ts";
 import { settle } from "../../../src/domain/saga-settling.ts";
-import { entryOf, keyOf, type Outcome, type SagaAction, type StepName } from "../../../src/domain/saga-state.ts";
+import {
+  entryOf,
+  keyOf,
+  restoreSaga,
+  type Outcome,
+  type SagaAction,
+  type SagaState,
+  type StepName,
+} from "../../../src/domain/saga-state.ts";
 import {
   blocked,
   busy,
@@ -399,6 +407,38 @@ describe("compensation", () => {
     const { calls } = play(script({ "run purchase:acme": [refused], "compensate purchase:acme": [nothingFound] }));
 
     expect(whatOf(calls).filter((what) => what === "compensate purchase:acme")).toHaveLength(1);
+  });
+
+  it("knows which purchase was never sent: an open circuit's refusal is no call, one that died may be", ({
+    expect,
+  }) => {
+    const purchase = (state: SagaState) => entryOf(state, "purchase:acme");
+    const asked = { stop: (state: SagaState) => purchase(state).attempt > 0 || purchase(state).blockedSince > 0 };
+    const never = play(script({ "run purchase:acme": [blocked] }), asked).state;
+    expect(purchase(never)).toMatchObject({ state: "failed", sent: false });
+    expect(purchase(begin(never, nextAction(never, NOW + HOUR)))).toMatchObject({ state: "intended", sent: false });
+
+    const died = begin(never, nextAction(never, NOW + HOUR));
+    const undoing = begin(
+      { ...died, phase: "compensating" },
+      nextAction({ ...died, phase: "compensating", waitUntil: 0 }, NOW),
+    );
+    expect(purchase(undoing)).toMatchObject({ state: "compensating", sent: true, doubtful: true });
+
+    const answered = play(script({ "run purchase:acme": [unknown] }), asked).state;
+    expect(purchase(answered)).toMatchObject({ state: "unknown", sent: true });
+    const held = play(script({ "probe purchase:acme": [blocked] }), {
+      state: answered,
+      stop: (state) => purchase(state).blockedSince > 0,
+    }).state;
+    expect(purchase(held)).toMatchObject({ state: "unknown", sent: true });
+  });
+
+  it("takes a purchase in a journal of before for sent", ({ expect }) => {
+    const state = play(script({ "run purchase:acme": [blocked] }), { stop: (one) => one.blockedSince > 0 }).state;
+    const stored = JSON.parse(JSON.stringify(state, (key, value: unknown) => (key === "sent" ? undefined : value)));
+    expect(entryOf(restoreSaga(stored), "purchase:acme").sent).toBe(true);
+    expect(entryOf(restoreSaga(JSON.parse(JSON.stringify(state))), "purchase:acme").sent).toBe(false);
   });
 
   it("stops looking once the late acceptance of the only call was found and cancelled", ({ expect }) => {
