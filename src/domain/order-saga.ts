@@ -30,6 +30,7 @@ export function startSaga(
     phase: "forward",
     steps: [],
     error: null,
+    told: null,
     status: "Pending",
     waitUntil: 0,
     blockedSince: 0,

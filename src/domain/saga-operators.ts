@@ -143,7 +143,7 @@ export function settleTakenOver(
     error,
     steps: state.steps.map(rested),
   };
-  if (to === "Pending") return { ...taken, phase: "forward", steps: taken.steps.map(afresh) };
+  if (to === "Pending") return { ...taken, phase: "forward", told: null, steps: taken.steps.map(afresh) };
   if (act.action === "resolve") {
     const steps = taken.steps.map((entry): StepEntry =>
       needsSettling(entry) ? { ...entry, state: "skipped" } : entry,

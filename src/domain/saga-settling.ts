@@ -57,7 +57,8 @@ function settleAction(state: SagaState, action: Act, outcome: Outcome, now: numb
   }
   if (action.do === "fence") return undoAll({ ...state, fence: state.fence + 1 });
   if (action.do === "take_over") return settleTakenOver(state, action);
-  if (action.do === "close") return { ...state, phase: "ended", status: action.status, error: action.error };
+  if (action.do === "close")
+    return { ...state, phase: "ended", status: action.status, error: action.error, told: action.error };
   return state;
 }
 

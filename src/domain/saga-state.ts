@@ -75,6 +75,8 @@ export interface SagaState {
   readonly phase: "forward" | "fencing" | "compensating" | "closing" | "taking_over" | "ended";
   readonly steps: readonly StepEntry[];
   readonly error: SagaError | null;
+  /** What the last closing told people went wrong: not told again while the order doesn't go on. */
+  readonly told: SagaError | null;
   readonly status: "Pending" | "Completed" | "Cancelled" | "NeedsAttention";
   /** Not before this time (ms since the epoch); 0: now. */
   readonly waitUntil: number;
@@ -144,6 +146,7 @@ export function restoreSaga(stored: unknown): SagaState {
   const state = stored as SagaState;
   return {
     ...state,
+    told: state.told ?? null,
     takeOver: state.takeOver ?? null,
     closings: state.closings ?? 0,
     watching: state.watching ?? [],

@@ -242,7 +242,7 @@ export class OrderSaga extends DurableObject<Env> {
     }
     if (action.do === "fence") return fenceOrder(deps, context, state.error ?? NO_REASON);
     if (action.do === "take_over") return takeOverOrder(deps, context, action);
-    if (action.do === "close") return closeOrder(deps, context, action);
+    if (action.do === "close") return closeOrder(deps, context, action, state.told);
     return { kind: "done" };
   }
 

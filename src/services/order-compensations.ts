@@ -129,11 +129,12 @@ function undoneOf(step: StepName): string {
   return step === "reserve" ? "reservation released" : `undone ${step}`;
 }
 
-/** Closes a compensated order: Cancelled, or NeedsAttention when something could not be undone. */
+/** Closes a compensated order: Cancelled, or NeedsAttention when something could not be undone. `told`: what an earlier closing told. */
 export async function closeOrder(
   deps: StepDeps,
   context: Omit<StepContext, "step" | "key">,
   { status, error, at: step }: Extract<SagaAction, { do: "close" }>,
+  told: SagaError | null,
 ): Promise<Outcome> {
   const { order, fence, trace } = context;
   try {
@@ -151,7 +152,7 @@ export async function closeOrder(
           ...(error ? { after: error, reason: error.reason } : {}),
         },
       ],
-      events: [...orderEnded(deps, order, status), ...errorOccurred(order, error, at)],
+      events: [...orderEnded(deps, order, status), ...errorOccurred(order, isSame(error, told) ? null : error, at)],
     });
     if (committed.ok) return { kind: "done" };
     const outcome = await endedOr(deps, order.id, `closing was refused: ${committed.code}`);
@@ -160,6 +161,10 @@ export async function closeOrder(
   } catch (fault) {
     return outcomeOfFault(fault);
   }
+}
+
+function isSame(error: SagaError | null, told: SagaError | null): boolean {
+  return error?.step === told?.step && error?.code === told?.code && error?.reason === told?.reason;
 }
 
 /** `sequence`: the order's version by the batch that tells. */

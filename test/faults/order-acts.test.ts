@@ -10,6 +10,7 @@ import {
   actsInTrail,
   ask,
   comeBack,
+  errorsTold,
   heldUpFor4Hours,
   holdUp,
   purchaseOf,
@@ -70,6 +71,16 @@ function expectAccepted(answer: { readonly status: number; readonly body: unknow
 
 const receive = (id: string, lines: readonly object[], more: object = {}) =>
   command("ReceivePurchaseOrder", { device_id: "truck-001", purchase_order_id: id, bin: "Bin-T", lines, ...more });
+
+it("an order that was resumed and is held up anew tells so anew", async ({ expect }) => {
+  const order = await newOrder();
+  await heldUpFor4Hours(order);
+  expectAccepted(await ask(MANAGER, order.orderId, "resume", { reason: "they are back" }));
+  await drive(order.orderId, { leapMs: HOUR });
+
+  expect((await orderView(order.orderId)).status).toBe("NeedsAttention");
+  expect(await errorsTold(order.orderId)).toEqual(["CIRCUIT_OPEN", "CIRCUIT_OPEN"]);
+});
 
 describe("an order whose supplier was away for four hours", () => {
   it("is resumed by a manager once it is back: Completed behind the next fence, told and in the trail with the reason", async ({
@@ -258,6 +269,7 @@ describe("an order whose supplier takes nothing back", () => {
     await drive(order.orderId);
 
     expect((await orderView(order.orderId)).status).toBe("Cancelled");
+    expect(await errorsTold(order.orderId)).toEqual(["CANCELLED"]); // when it came to need attention, and not again
     expect((await purchaseOf(order))?.status).toBe("cancelled");
     expect(await wrongWith(order, "Cancelled")).toEqual(["live at the supplier 1"]);
   });

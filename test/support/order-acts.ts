@@ -56,6 +56,17 @@ export async function statusesTold(orderId: string): Promise<string[]> {
   return results.map(({ what }) => what);
 }
 
+/** The codes of the order's `ErrorOccurred`. */
+export async function errorsTold(orderId: string): Promise<string[]> {
+  await settled();
+  const { results } = await env.DB.prepare(
+    "SELECT event ->> '$.data.code' AS code FROM outbox WHERE type = 'ErrorOccurred' AND subject = ? ORDER BY seq",
+  )
+    .bind(`order/${orderId}`)
+    .all<{ code: string }>();
+  return results.map(({ code }) => code);
+}
+
 export async function purchaseOf({ orderId }: MixedOrder) {
   return env.DB.prepare(
     "SELECT p.id, p.status, SUM(l.closed) AS closed FROM purchase_orders p JOIN purchase_order_lines l ON l.purchase_order_id = p.id WHERE p.order_id = ? GROUP BY p.id",
