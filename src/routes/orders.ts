@@ -127,10 +127,10 @@ const list = createRoute({
   security: BEARER,
   middleware: [requires("orders.read")] as const,
   request: {
-    query: z.strictObject(pageQuery),
+    query: z.strictObject({ ...pageQuery, status: status.optional() }),
   },
   responses: {
-    200: json(pageSchema(summary), "Orders in the caller's regions, newest first; cancelled ones are left out"),
+    200: json(pageSchema(summary), "Orders in the caller's regions, newest first; cancelled ones only by `status`"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });
@@ -162,9 +162,14 @@ export function registerOrders(app: OpenAPIHono<AppEnv>): void {
   );
 
   app.openapi(list, async (c) => {
-    const { cursor, limit } = c.req.valid("query");
+    const { cursor, limit, status: only } = c.req.valid("query");
     const { region } = c.get("principal");
-    const rows = await listOrders(c.get("container").db, { region, after: cursor ?? null, limit: limit + 1 });
+    const rows = await listOrders(c.get("container").db, {
+      region,
+      status: only,
+      after: cursor ?? null,
+      limit: limit + 1,
+    });
     return c.json(
       pageOf(rows.map(view), limit, ({ order_id: id }) => id),
       200,

@@ -172,6 +172,12 @@ describe("a supplier that refuses", () => {
     truck.close();
     const listed = await as(MANAGER, "GET", "/api/orders?limit=200");
     expect(listed.body.data.map((one: { order_id: string }) => one.order_id)).not.toContain(orderId);
+    const cancelled = await as(MANAGER, "GET", "/api/orders?limit=200&status=Cancelled");
+    expect(cancelled.body.data.map((one: { order_id: string }) => one.order_id)).toContain(orderId);
+    expect(new Set(cancelled.body.data.map((one: { status: string }) => one.status))).toEqual(new Set(["Cancelled"]));
+    const completed = await as(MANAGER, "GET", "/api/orders?limit=200&status=Completed");
+    expect(completed.body.data.map((one: { order_id: string }) => one.order_id)).not.toContain(orderId);
+    expect((await as(MANAGER, "GET", "/api/orders?status=gone")).status).toBe(422);
     await settled();
     expect(await violations(env.DB)).toEqual([]);
   });

@@ -33,9 +33,10 @@ describe("a page of orders is read in the order of the list", () => {
     expect(await planOf((db) => listOrders(db, { region, after: null, limit: 50 }))).toEqual([
       "SCAN orders USING INDEX orders_by_time",
     ]);
-    expect(await planOf((db) => listOrders(db, { region, after: AFTER, limit: 50 }))).toEqual([
-      "SEARCH orders USING INDEX orders_by_time ((created_at,id)<(?,?))",
-    ]);
+    for (const status of [undefined, "Cancelled"] as const)
+      expect(await planOf((db) => listOrders(db, { region, status, after: AFTER, limit: 50 }))).toEqual([
+        "SEARCH orders USING INDEX orders_by_time ((created_at,id)<(?,?))",
+      ]);
   });
 });
 

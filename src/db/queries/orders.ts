@@ -141,7 +141,11 @@ export async function findOrder(db: Database, id: string): Promise<{ order: Orde
   return order ? { order, lines } : null;
 }
 
-export async function listOrders(db: Database, q: { region: string | null; after: PageKey | null; limit: number }) {
+/** Newest first. Of no `status` in particular: all but the cancelled ones. */
+export async function listOrders(
+  db: Database,
+  q: { region: string | null; status?: OrderRow["status"] | undefined; after: PageKey | null; limit: number },
+) {
   return db
     .select()
     .from(orders)
@@ -149,7 +153,7 @@ export async function listOrders(db: Database, q: { region: string | null; after
       and(
         q.region === null ? undefined : eq(orders.region, q.region),
         q.after === null ? undefined : sql`(${orders.createdAt}, ${orders.id}) < (${q.after[0]}, ${q.after[1]})`,
-        sql`${orders.status} <> 'Cancelled'`,
+        q.status === undefined ? sql`${orders.status} <> 'Cancelled'` : eq(orders.status, q.status),
       ),
     )
     .orderBy(desc(orders.createdAt), desc(orders.id))
