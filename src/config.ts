@@ -139,7 +139,8 @@ export const SHAREPOINT_SESSIONS = 2; // an expired one is begun anew once
 export const SHAREPOINT_PATH_CHARACTERS = 400;
 
 // Purchasing
-export const PROPOSAL_REQUESTS = 100; // waiting requests looked at for one proposal: each brings its allocations, up to 1,000
+export const PROPOSAL_REQUESTS = 100; // waiting requests looked at for one proposal
+export const PROPOSAL_ALLOCATIONS = 2_000; // of these requests: no further one is looked at once they have so many
 
 // Webhooks
 export const WEBHOOK_TIMEOUT_MS = 10_000;

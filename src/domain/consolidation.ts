@@ -60,9 +60,10 @@ export function proposeBundles(
   offers: readonly SupplierOffer[],
   needs: Omit<PurchaseNeeds, "neededBy">,
 ): Bundle[] {
+  const bySku = Map.groupBy(offers, (offer) => offer.sku);
   return groupsOf(requests)
     .filter((group) => group.length > 1)
-    .map((group) => bundleOf(group, offers, needs))
+    .map((group) => bundleOf(group, bySku, needs))
     .filter((bundle) => bundle !== null)
     .sort((a, b) => b.saved - a.saved || ((a.requests[0]?.id ?? "") < (b.requests[0]?.id ?? "") ? -1 : 1));
 }
@@ -84,33 +85,34 @@ interface Wanted {
   readonly sku: string;
   readonly own: readonly (Allocation & { readonly requestId: string })[];
   readonly neededBy: string | null;
+  readonly offers: readonly SupplierOffer[];
   readonly covers: PartCovers & { ok: true };
 }
 
 function bundleOf(
   requests: readonly WaitingRequest[],
-  offers: readonly SupplierOffer[],
+  bySku: ReadonlyMap<string, readonly SupplierOffer[]>,
   needs: Omit<PurchaseNeeds, "neededBy">,
 ): Bundle | null {
   const all = requests.flatMap((request) => request.purchases.map((one) => ({ ...one, requestId: request.id })));
   const wanted: Wanted[] = [];
   for (const [sku, own] of Map.groupBy(all, (one) => one.sku)) {
-    const forPart = offers.filter((offer) => offer.sku === sku);
+    const offers = bySku.get(sku) ?? [];
     const neededBy = dayOf(earliest(own), needs.now);
     const covers = coversOf(
-      forPart,
+      offers,
       sum(own, (one) => one.quantity),
       { ...needs, neededBy },
     );
     // Beyond the suppliers' largest orders, or no longer to be had: nothing to propose for these together.
     if (!covers.ok) return null;
-    wanted.push({ sku, own, neededBy, covers });
+    wanted.push({ sku, own, neededBy, offers, covers });
   }
   const chosen = choosePurchases(
     wanted.map(({ covers }) => covers),
     { ...needs, neededBy: null },
   );
-  const parts = wanted.map((one, at) => partOf(one, chosen.purchases[at] ?? [], offers));
+  const parts = wanted.map((one, at) => partOf(one, chosen.purchases[at] ?? []));
   const bySupplier = [...chosen.freight].map(([supplier, { amount }]) => ({ supplier, amount }));
   const freight = {
     separately: sum(all, (one) => one.freight ?? 0),
@@ -123,11 +125,7 @@ function bundleOf(
   return { requests, neededBy: earliest(all), parts, freight, separately, together, saved: separately - together };
 }
 
-function partOf(
-  { sku, own, neededBy }: Wanted,
-  purchases: readonly Purchase[],
-  offers: readonly SupplierOffer[],
-): BundledPart {
+function partOf({ sku, own, neededBy, offers }: Wanted, purchases: readonly Purchase[]): BundledPart {
   const quantity = sum(own, (one) => one.quantity);
   const figures = (orderQuantity: number, amount: number): Figures => {
     return { orderQuantity, waste: orderQuantity - quantity, amount };
@@ -149,7 +147,7 @@ function partOf(
       sum(purchases, worth),
     ),
     purchases: purchases.map((one) => {
-      const offer = offers.find((other) => other.sku === sku && other.supplier === one.supplier);
+      const offer = offers.find(({ supplier }) => supplier === one.supplier);
       return { ...one, priceFrom: offer ? breakAt(offer, one.orderQuantity).minQuantity : 1 };
     }),
   };

@@ -1,5 +1,5 @@
 /** What a buyer could buy together for requests that still wait: read from the primary, written nowhere. */
-import { PROPOSAL_REQUESTS } from "../config.ts";
+import { MAX_REQUEST_LINES, PROPOSAL_ALLOCATIONS, PROPOSAL_REQUESTS } from "../config.ts";
 import { listWaitingPurchases, listWarehouseDevices, type WaitingRow } from "../db/queries/purchase-proposals.ts";
 import { listOffers, listRates } from "../db/queries/sourcing.ts";
 import { proposeBundles, type Bundle, type WaitingRequest } from "../domain/consolidation.ts";
@@ -12,7 +12,7 @@ import type { ServiceDeps } from "./deps.ts";
 export interface PurchaseProposal extends Bundle {
   readonly region: string;
   readonly currency: string;
-  /** What would buy it for a shelf of the region, as a direct order; null: the region has no warehouse. */
+  /** What would buy it for a shelf of the region, as a direct order; null: the region has no warehouse, or an order can't have so many lines. */
   readonly order: DirectOrder | null;
 }
 
@@ -28,8 +28,12 @@ export async function proposePurchases(
   deps: Pick<ServiceDeps, "db" | "clock" | "sha256" | "supplierRules">,
   principal: Principal,
 ): Promise<Proposals> {
-  const rows = await listWaitingPurchases(deps.db, principal.region, PROPOSAL_REQUESTS + 1);
-  const looked = rows.slice(0, PROPOSAL_REQUESTS);
+  const rows = await listWaitingPurchases(deps.db, {
+    region: principal.region,
+    requests: PROPOSAL_REQUESTS + 1,
+    allocations: PROPOSAL_ALLOCATIONS,
+  });
+  const looked = rows.slice(0, PROPOSAL_REQUESTS).filter(({ allocations }) => allocations !== null);
   const devices = new Map((await listWarehouseDevices(deps.db)).map(({ id, region }) => [region, id]));
   const now = deps.clock.now();
   const proposals: PurchaseProposal[] = [];
@@ -41,7 +45,8 @@ export async function proposePurchases(
     const rates = await listRates(deps.db, currency, isoDate(now));
     for (const bundle of proposeBundles(requests, offers, { now, currency, rates })) {
       const device = devices.get(region);
-      const order = device === undefined ? null : await orderOf(deps, bundle, device);
+      const fits = bundle.parts.length <= MAX_REQUEST_LINES;
+      const order = device !== undefined && fits ? await orderOf(deps, bundle, device) : null;
       proposals.push({ ...bundle, region, currency, order });
     }
   }
@@ -49,7 +54,7 @@ export async function proposePurchases(
 }
 
 function waiting(row: WaitingRow): WaitingRequest {
-  const allocations = allocationSchema.array().parse(JSON.parse(row.allocations));
+  const allocations = allocationSchema.array().parse(JSON.parse(row.allocations ?? "[]"));
   const purchases = allocations.filter((one) => one.source === "purchase");
   return { id: row.id, requestNumber: row.request_number, destination: row.destination, purchases };
 }

@@ -20,7 +20,7 @@ const proposalsOf = async (who: string) => (await as(who, "GET", "/api/purchase-
 const usd = (amount: number) => ({ amount, currency: "USD" });
 
 async function askFor(device: string, quantity: number): Promise<string> {
-  const body = { request_number: `BUN-${device}`, device_id: device, lines: [{ sku: "BULK-1", quantity }] };
+  const body = { request_number: `BUN-${device}-${quantity}`, device_id: device, lines: [{ sku: "BULK-1", quantity }] };
   const { request_id: id } = (await as(device, "POST", "/api/requests", body)).body;
   await requestIs(id, "awaiting_approval");
   return id;
@@ -168,4 +168,22 @@ it("is seen by buyers of the region only, and by nobody who doesn't buy", async 
   await env.DB.prepare("UPDATE requests SET region = 'north' WHERE request_number = 'BUN-4'").run();
   for (const who of ["truck-001", "tech-north", "keeper-03", "integrator"])
     expectProblem(expect, await as(who, "GET", "/api/purchase-proposals"), 403, "FORBIDDEN");
+});
+
+it("no further request is looked at once the older ones hold 2,000 allocations, and the answer says so", async ({
+  expect,
+}) => {
+  // Two requests of one allocation each wait already.
+  const ids = [await askFor("truck-001", 71), await askFor("truck-002", 72), await askFor("truck-003", 73)];
+  const hold = (id: string | undefined, copies: number) =>
+    env.DB.prepare(
+      `UPDATE requests SET context = json_set(context, '$.trusted.sources.allocations', json('[' || substr(replace(
+         hex(zeroblob(?)), '00', ',' || json_extract(context, '$.trusted.sources.allocations[0]')), 2) || ']')) WHERE id = ?`,
+    ).bind(copies, id);
+  await env.DB.batch([hold(ids[0], 1_000), hold(ids[1], 997)]);
+  expect((await proposalsOf(MANAGER)).meta).toMatchObject({ requests: 5, more_wait: false });
+  await hold(ids[1], 998).run();
+  const { data, meta } = await proposalsOf(MANAGER);
+  expect(meta).toMatchObject({ requests: 4, more_wait: true });
+  expect(JSON.stringify(data)).not.toContain(ids[2]);
 });

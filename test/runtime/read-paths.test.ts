@@ -61,11 +61,20 @@ describe("a page of the open purchase orders is read from those that are open", 
 it.for(["north", null])(
   "purchases that wait are found from the people who are asked, in %s",
   async (region, { expect }) => {
-    expect(await planOf((db) => listWaitingPurchases(db, region, 50))).toEqual([
+    expect(await planOf((db) => listWaitingPurchases(db, { region, requests: 50, allocations: 100 }))).toEqual([
+      "CO-ROUTINE counted",
+      "CO-ROUTINE (subquery-4)",
+      "CO-ROUTINE waiting",
       "SCAN p",
       "SEARCH s USING INDEX approval_steps_by_approver (approver=? AND state=?)",
       "SEARCH r USING INDEX sqlite_autoindex_requests_1 (id=?)",
       "USE TEMP B-TREE FOR DISTINCT",
+      "USE TEMP B-TREE FOR ORDER BY",
+      // Of those that were found: no more than are asked for.
+      "SCAN waiting",
+      "SCAN (subquery-4)",
+      "SCAN w",
+      "SEARCH r USING INDEX sqlite_autoindex_requests_1 (id=?)",
       "USE TEMP B-TREE FOR ORDER BY",
     ]);
   },

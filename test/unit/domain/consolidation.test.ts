@@ -108,6 +108,27 @@ describe("bought together", () => {
     ]);
   });
 
+  it("two thousand parts of ten thousand offers are compared within two seconds", ({ expect }) => {
+    const freight = { flat: 1_000, freeFrom: null, perLine: 0 };
+    const skus = Array.from({ length: 2_000 }, (_, at) => `P-${at}`);
+    const offers = skus.flatMap((sku, at) =>
+      Array.from({ length: 5 }, (_, of) => offer(sku, `s${(at + of) % 40}`, 100 + of, { freight })),
+    );
+    const requests = [0, 1, 2, 3].map((one) => {
+      const own = skus.slice(one * 500, one * 500 + 500);
+      return waiting(
+        String(one),
+        offers,
+        own.map((sku) => [sku, 1] as const),
+      );
+    });
+    const began = performance.now();
+    const [bundle] = proposeBundles(requests, offers, NEEDS);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect(bundle?.parts).toHaveLength(2_000);
+    expect(bundle?.saved).toBeGreaterThan(0);
+  });
+
   it("they may go to a supplier that was too much for each of them", ({ expect }) => {
     const offers = [offer("A-1", "small", 120), offer("A-1", "bulk", 80, { moq: 100 })];
     const requests = ["a", "b", "c"].map((id) => waiting(id, offers, [["A-1", 30]]));
