@@ -217,7 +217,10 @@ function incidentsOf({ step, fault, course }: MatrixLine, { orderId, b, d1, take
   }
   if (step === "purchase" && (fault === "late" || fault === "twice")) {
     const looked = ({ steps }: SagaState) =>
-      steps.some((entry) => entry.step === b.step && entry.state === "compensating" && entry.lateChecks > 0);
+      steps.some(
+        ({ step: name, state, lateChecks }) =>
+          name === b.step && (state === "compensated" || (state === "compensating" && lateChecks > 0)),
+      );
     const hasArrived = goesOn || (fault === "twice" && course === "called off");
     incidents.push(
       { when: isAt(b.step, "unknown"), act: () => b.set(fault === "twice" ? { double_accept: true } : {}) },
