@@ -58,6 +58,8 @@ function inWorkerd(
 
 export default defineConfig({
   test: {
+    // Also on two cores: a test mostly waits.
+    maxWorkers: 2,
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], environment: "node" } },
       { test: { name: "properties", include: ["test/properties/**/*.test.ts"], environment: "node" } },
