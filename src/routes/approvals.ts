@@ -5,7 +5,7 @@ import { listPending } from "../db/queries/approvals.ts";
 import { decideApproval } from "../services/approvals.ts";
 import { stockApprovalOf } from "../services/command-answers.ts";
 import type { AppEnv } from "./app-env.ts";
-import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
+import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -87,18 +87,7 @@ const decide = createRoute({
       }),
       "Decided",
     ),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "NOT_FOUND",
-      "VALIDATION",
-      "ALREADY_DECIDED",
-      "PAYLOAD_CHANGED",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "ALREADY_DECIDED", "PAYLOAD_CHANGED"),
   },
 });
 

@@ -6,7 +6,7 @@ import { readBreaker, readBreakers, turnByHand } from "../services/breakers.ts";
 import { operatedBreaker } from "../wiring/breaker.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { KEYED, KEY_PROBLEMS, keyed, once } from "./idempotency.ts";
+import { KEYED, KEYED_JSON_PROBLEMS, keyed, once } from "./idempotency.ts";
 import { everyRegion, requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -79,17 +79,7 @@ const reasoned = z.strictObject({
   reason: z.string().trim().min(1).max(BREAKER_REASON_CHARS).openapi({ example: "they move their data centre" }),
 });
 
-const TURN_PROBLEMS = problems(
-  ...KEY_PROBLEMS,
-  "BAD_JSON",
-  "UNAUTHENTICATED",
-  "FORBIDDEN",
-  "NOT_FOUND",
-  "VALIDATION",
-  "PAYLOAD_TOO_LARGE",
-  "UNSUPPORTED_MEDIA_TYPE",
-  "DEPENDENCY_FAILED",
-);
+const TURN_PROBLEMS = problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "DEPENDENCY_FAILED");
 
 const opened = createRoute({
   method: "post",

@@ -9,7 +9,7 @@ import { resultOf } from "../services/command-answers.ts";
 import { replayCommands } from "../services/command-replay.ts";
 import { commandSchema } from "../services/commands/kinds.ts";
 import type { AppEnv } from "./app-env.ts";
-import { keyedUnless, KEY_PROBLEMS, requiredKey } from "./idempotency.ts";
+import { keyedUnless, KEYED_JSON_PROBLEMS, requiredKey } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -51,17 +51,7 @@ const send = createRoute({
   },
   responses: {
     202: json(commandView, "Accepted; Location says where to look"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "VALIDATION",
-      "UNKNOWN_REFERENCE",
-      "CONFLICT",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "UNKNOWN_REFERENCE", "CONFLICT"),
   },
 });
 
@@ -93,15 +83,7 @@ const replay = createRoute({
       z.object({ data: z.array(answerView), meta: z.object({ count: z.int(), next_device_sequence: z.int() }) }),
       "How each command stands, in the order sent; send the same again to learn what became of the `accepted` ones",
     ),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "VALIDATION",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS),
   },
 });
 

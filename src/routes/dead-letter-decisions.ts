@@ -16,7 +16,7 @@ import {
 import { redriveDeps } from "../wiring/dead-letters.ts";
 import type { AppEnv } from "./app-env.ts";
 import { letterView, viewOf } from "./dead-letters.ts";
-import { KEYED, KEY_PROBLEMS, keyed, once } from "./idempotency.ts";
+import { KEYED, KEYED_JSON_PROBLEMS, KEY_PROBLEMS, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -42,19 +42,6 @@ const redriveView = z.object({
   ),
   meta: z.object({ count: z.int(), remaining: z.int() }),
 });
-
-/** Of a decision that comes with a body. */
-const DECISION_PROBLEMS = [
-  ...KEY_PROBLEMS,
-  "BAD_JSON",
-  "UNAUTHENTICATED",
-  "FORBIDDEN",
-  "NOT_FOUND",
-  "CONFLICT",
-  "VALIDATION",
-  "PAYLOAD_TOO_LARGE",
-  "UNSUPPORTED_MEDIA_TYPE",
-] as const;
 
 const redriven = createRoute({
   method: "post",
@@ -115,7 +102,7 @@ const discarded = createRoute({
   },
   responses: {
     200: json(letterView, "It is never sent again; the letter is kept as the evidence"),
-    ...problems(...DECISION_PROBLEMS),
+    ...problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "CONFLICT"),
   },
 });
 
@@ -139,7 +126,7 @@ const edited = createRoute({
   },
   responses: {
     200: json(letterView, "The edit is kept; redrive the letter to send it"),
-    ...problems(...DECISION_PROBLEMS),
+    ...problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "CONFLICT"),
   },
 });
 

@@ -6,7 +6,7 @@ import { MAX_QUANTITY } from "../domain/commands.ts";
 import { resolveDiscrepancy, seesDiscrepancy } from "../services/discrepancies.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
-import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
+import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -110,20 +110,7 @@ const resolve = createRoute({
   },
   responses: {
     200: json(view, "Resolved"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "NOT_FOUND",
-      "VALIDATION",
-      "ALREADY_DECIDED",
-      "INSUFFICIENT_STOCK",
-      "OVER_LIMIT",
-      "CONFLICT",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "ALREADY_DECIDED", "INSUFFICIENT_STOCK", "OVER_LIMIT", "CONFLICT"),
   },
 });
 

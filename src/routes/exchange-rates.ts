@@ -5,7 +5,7 @@ import { listExchangeRates } from "../db/queries/exchange-rates.ts";
 import { formatRate, readRate, type ExchangeRate } from "../domain/exchange.ts";
 import { setExchangeRate } from "../services/exchange-rates.ts";
 import type { AppEnv } from "./app-env.ts";
-import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
+import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { everyRegion, requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -64,16 +64,7 @@ const set = createRoute({
   },
   responses: {
     200: json(rateView, "Set"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "VALIDATION",
-      "UNKNOWN_REFERENCE",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "UNKNOWN_REFERENCE"),
   },
 });
 

@@ -5,7 +5,7 @@
  * A POST that writes takes part in three places; a test walks all routes and fails where one doesn't:
  *
  *   createRoute({ method: "post", …, ...KEYED, middleware: [requires("…"), keyed, bodyOf(…)] as const,
- *     responses: { …, ...problems(...KEY_PROBLEMS, …) } })
+ *     responses: { …, ...problems(...KEYED_JSON_PROBLEMS, …) } })
  *   app.openapi(route, (c) => once(c, (deps) => placeIt(deps, …), (done) => ({ status: 202, location, body })));
  *
  * and in the service the batch that has the effect says what `done` will be: `deps.commit({ answers: done, writes, … })`.
@@ -52,6 +52,17 @@ export function keyedUnless(exception: string): Parameters {
 }
 
 export const KEY_PROBLEMS = ["KEY_REQUIRED", "KEY_REUSED"] as const satisfies readonly ErrorCode[];
+
+/** Of every keyed write that takes a JSON body. */
+export const KEYED_JSON_PROBLEMS = [
+  ...KEY_PROBLEMS,
+  "BAD_JSON",
+  "UNAUTHENTICATED",
+  "FORBIDDEN",
+  "VALIDATION",
+  "PAYLOAD_TOO_LARGE",
+  "UNSUPPORTED_MEDIA_TYPE",
+] as const satisfies readonly ErrorCode[];
 
 /** The key of the request; KEY_REQUIRED says what to do when there is none, or none that can be one. */
 export function requiredKey(header: string | undefined): string {

@@ -5,7 +5,7 @@ import { MAX_JSON_BYTES } from "../config.ts";
 import { actOnOrder, type AskedAct } from "../services/order-acts.ts";
 import { sagaOf } from "../wiring/orders.ts";
 import type { AppEnv } from "./app-env.ts";
-import { KEYED, KEY_PROBLEMS, keyed, once } from "./idempotency.ts";
+import { KEYED, KEYED_JSON_PROBLEMS, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -27,17 +27,7 @@ const ROUTE = {
       "Accepted, and on record: it will be carried out. `Location` is the order, `saga` each step of what becomes of it. " +
         "409 says where the order stands (`order_status`) and what is possible instead (`possible`)",
     ),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "NOT_FOUND",
-      "CONFLICT",
-      "VALIDATION",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "CONFLICT"),
   },
 };
 

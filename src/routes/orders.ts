@@ -9,7 +9,7 @@ import { isLate } from "../domain/response.ts";
 import { placeDirectOrder } from "../services/direct-orders.ts";
 import { amountOfLine } from "../services/orders.ts";
 import type { AppEnv } from "./app-env.ts";
-import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
+import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -105,18 +105,7 @@ const create = createRoute({
   },
   responses: {
     202: json(z.object({ order_id: z.string(), status }), "Accepted; Location says where to look"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "OVER_LIMIT",
-      "VALIDATION",
-      "UNKNOWN_REFERENCE",
-      "DUPLICATE",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "OVER_LIMIT", "UNKNOWN_REFERENCE", "DUPLICATE"),
   },
 });
 

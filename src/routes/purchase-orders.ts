@@ -14,7 +14,7 @@ import { moneySchema } from "../domain/parts.ts";
 import { openOf, readClosedShort } from "../domain/receipt.ts";
 import { closeShort } from "../services/purchase-order-closing.ts";
 import type { AppEnv } from "./app-env.ts";
-import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
+import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -121,17 +121,7 @@ const close = createRoute({
       }),
       "Closed: what was given up of each line",
     ),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "NOT_FOUND",
-      "VALIDATION",
-      "CONFLICT",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "NOT_FOUND", "CONFLICT"),
   },
 });
 

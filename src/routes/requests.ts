@@ -9,7 +9,7 @@ import { createRequest } from "../services/requests.ts";
 import { storyOf } from "../services/timeline.ts";
 import type { AppEnv } from "./app-env.ts";
 import { taggedJson } from "./etag.ts";
-import { KEYED, keyed, KEY_PROBLEMS, once } from "./idempotency.ts";
+import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -34,17 +34,7 @@ const create = createRoute({
       z.object({ request_id: z.string(), status: z.enum(REQUEST_STATUSES) }),
       "Accepted; Location says where to look",
     ),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "VALIDATION",
-      "UNKNOWN_REFERENCE",
-      "DUPLICATE",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "UNKNOWN_REFERENCE", "DUPLICATE"),
   },
 });
 

@@ -17,7 +17,7 @@ import {
   type WebhookDeps,
 } from "../services/webhooks.ts";
 import type { AppEnv } from "./app-env.ts";
-import { KEY_PROBLEMS, KEYED, keyed, once } from "./idempotency.ts";
+import { KEYED_JSON_PROBLEMS, KEY_PROBLEMS, KEYED, keyed, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
@@ -57,17 +57,7 @@ const create = createRoute({
   },
   responses: {
     201: json(withSecret, "Subscribed"),
-    ...problems(
-      ...KEY_PROBLEMS,
-      "BAD_JSON",
-      "UNAUTHENTICATED",
-      "FORBIDDEN",
-      "VALIDATION",
-      "UNKNOWN_REFERENCE",
-      "CONFLICT",
-      "PAYLOAD_TOO_LARGE",
-      "UNSUPPORTED_MEDIA_TYPE",
-    ),
+    ...problems(...KEYED_JSON_PROBLEMS, "UNKNOWN_REFERENCE", "CONFLICT"),
   },
 });
 
