@@ -64,7 +64,7 @@ function settleAction(state: SagaState, action: Act, outcome: Outcome, now: numb
 
 function asBefore(state: SagaState, stood: TakeOver["from"]): SagaState {
   if (stood === "Pending") return { ...state, phase: "forward" };
-  return stood === "Cancelling" ? closeIfUndone({ ...state, phase: "compensating" }) : { ...state, phase: "ended" };
+  return stood === "Cancelling" ? undoAll(state) : { ...state, phase: "ended" };
 }
 
 /** The mark `Cancelled` undoes create: what can't be written is left to a person, like any other compensation. */

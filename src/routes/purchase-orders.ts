@@ -8,11 +8,10 @@ import {
   type PurchaseOrderOf,
 } from "../db/queries/purchase-orders.ts";
 import { listReceipts } from "../db/queries/transfers.ts";
-import type { Principal } from "../domain/identity.ts";
 import { isoDate } from "../domain/iso-date.ts";
 import { moneySchema } from "../domain/parts.ts";
 import { openOf, readClosedShort } from "../domain/receipt.ts";
-import { closeShort } from "../services/purchase-order-closing.ts";
+import { closeShort, seesPurchaseOrder } from "../services/purchase-order-closing.ts";
 import type { AppEnv } from "./app-env.ts";
 import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
@@ -154,7 +153,7 @@ export function registerPurchaseOrders(app: OpenAPIHono<AppEnv>): void {
     const { db, clock } = c.get("container");
     const today = isoDate(clock.now());
     const found = await findPurchaseOrder(db, c.req.valid("param").id);
-    if (!found || !maySee(c.get("principal"), found)) {
+    if (!found || !seesPurchaseOrder(c.get("principal"), found)) {
       return problem(c, { code: "NOT_FOUND", detail: "no such purchase order" });
     }
     const { currency } = found.po;
@@ -162,11 +161,6 @@ export function registerPurchaseOrders(app: OpenAPIHono<AppEnv>): void {
     const lines = found.lines.map((line) => lineView(line, currency, found.po.status === "placed", today));
     return c.json({ ...view(found), lines, receipts: receipts.map(viewReceipt) }, 200);
   });
-}
-
-/** Imported history belongs to no region. */
-function maySee({ region }: Principal, { order }: PurchaseOrderOf): boolean {
-  return region === null || order?.region === region;
 }
 
 /** `awaited`: what is open of it still comes. */

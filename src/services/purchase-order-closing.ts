@@ -2,7 +2,12 @@
  * Closing a purchase order short: what is still open is given up. It is no longer incoming, the purchase order is completed
  * for good, and who did it and why stays with it. The supplier isn't told: what it sends later is refused at receipt.
  */
-import { closePurchaseOrder, findPurchaseOrder, type FoundPurchaseOrder } from "../db/queries/purchase-orders.ts";
+import {
+  closePurchaseOrder,
+  findPurchaseOrder,
+  type FoundPurchaseOrder,
+  type PurchaseOrderOf,
+} from "../db/queries/purchase-orders.ts";
 import { takeFrom, totals } from "../db/queries/place-counters.ts";
 import { refuse, type Refusal } from "../domain/errors.ts";
 import { actorOf, type Principal } from "../domain/identity.ts";
@@ -35,7 +40,7 @@ export async function closeShort(
 ): Promise<Closed | Refusal> {
   for (let look = 0; look < MAX_LOOKS; look++) {
     const found = await findPurchaseOrder(deps.db, id);
-    if (!found || !maySee(principal, found)) return refuse("NOT_FOUND", "no such purchase order");
+    if (!found || !seesPurchaseOrder(principal, found)) return refuse("NOT_FOUND", "no such purchase order");
     const why = notClosable(found);
     if (why) return why;
     const closed = await close(deps, principal, found, reason, trace);
@@ -101,7 +106,8 @@ async function close(
   return committed.ok ? closed : null;
 }
 
-function maySee({ region }: Principal, { order }: FoundPurchaseOrder): boolean {
+/** Imported history belongs to no region: only who sees every region sees it. */
+export function seesPurchaseOrder({ region }: Principal, { order }: PurchaseOrderOf): boolean {
   return region === null || order?.region === region;
 }
 
