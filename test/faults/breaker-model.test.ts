@@ -13,6 +13,7 @@ import { bend } from "../support/bend.ts";
 import { env, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
 import { isFull, proved, seed, sizeOf } from "../support/proof.ts";
+import { settled } from "../support/saga-world.ts";
 import { letClockRun, moveClock, stopClock, testClock, wrapBindings } from "../support/world.ts";
 
 const HISTORIES = sizeOf(30, 300);
@@ -113,6 +114,7 @@ it("2.5-08, 2.5-11, 2.5-12, 2.5-16, 2.5-17, 2.5-18, 2.5-22, 2.5-24 the shared, k
   // A slice may by chance miss a rare turn, such as a hold that ends.
   const wanted = isFull ? EVERYTHING : MODES;
   expect(wanted.filter((one) => !visited.has(one))).toEqual([]);
+  await settled(); // the last ones told are on their way to the hubs
   expect(await violations(env.DB)).toEqual([]);
   proved("breaker model", { histories: played, steps, outages_told: outages });
 }, 300_000);

@@ -51,7 +51,7 @@ const one = (sql: string) => env.DB.prepare(sql).first<number>("n");
 
 describe.skipIf(!sampleFiles)("the sample's purchase orders while every fifth call to a supplier fails", () => {
   const all = sampleOrders();
-  const orders = isFull ? all : slice(all, SLICE);
+  const orders = isFull || !sampleFiles ? all : slice(all, SLICE); // what is skipped is still read
   const vendors = [...new Set(orders.map(({ supplier }) => supplier))].sort();
   /** They accept both, when a call comes late whose purchase order was sent again: "accepts twice". */
   const keepNoKeys = new Set(vendors.filter((_, index) => index % KEEPS_NO_KEYS_EVERY === 0));
