@@ -17,6 +17,7 @@ import { aroundDatabase, gate } from "../support/bindings.ts";
 import { faultyD1, type FaultKind } from "../support/faulty-d1.ts";
 import { env, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
+import { settled } from "../support/saga-world.ts";
 import { wrapBindings } from "../support/world.ts";
 
 beforeAll(startWorld);
@@ -181,5 +182,6 @@ it("a database that is away never keeps a caller waiting, nor the health check",
 });
 
 it("all invariants hold after all of this", async ({ expect }) => {
+  await settled();
   expect(await violations(env.DB)).toEqual([]);
 });
