@@ -4,7 +4,7 @@
  * are minor units of the requests' currency.
  */
 import { convertUp } from "./exchange.ts";
-import { isoDate } from "./iso-date.ts";
+import { earliest, isoDate } from "./iso-date.ts";
 import { choosePurchases, coversOf, type PartCovers, type Purchase } from "./purchase-choice.ts";
 import { breakAt, type PurchaseNeeds, type SupplierOffer } from "./purchase-quote.ts";
 import type { Allocation } from "./request-context.ts";
@@ -156,11 +156,6 @@ function partOf({ sku, own, neededBy, offers }: Wanted, purchases: readonly Purc
 function dayOf(neededBy: string | null, now: number): string | null {
   const [day, today] = [neededBy?.slice(0, 10) ?? null, isoDate(now)];
   return day !== null && day < today ? today : day;
-}
-
-function earliest(allocations: readonly Allocation[]): string | null {
-  const days = allocations.flatMap((one) => one.neededBy ?? []);
-  return days.length === 0 ? null : days.reduce((a, b) => (b < a ? b : a));
 }
 
 function sum<T>(all: readonly T[], of: (one: T) => number): number {

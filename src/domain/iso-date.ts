@@ -27,6 +27,15 @@ function dateOfDay(day: number): string {
   return `${pad(year, 4)}-${pad(month, 2)}-${pad(dayOfMonth, 2)}`;
 }
 
+/** The first day on which any of these is needed; `otherwise` stands for what has none. null: none has. */
+export function earliest(
+  all: readonly { readonly neededBy?: string | null | undefined }[],
+  otherwise: string | null = null,
+): string | null {
+  const days = all.map((one) => one.neededBy ?? otherwise).filter((day) => day !== null);
+  return days.length === 0 ? null : days.reduce((a, b) => (b < a ? b : a));
+}
+
 /** The UTC date of an instant in ms since the epoch. */
 export function isoDate(ms: number): string {
   return dateOfDay(Math.floor(ms / DAY_MS));

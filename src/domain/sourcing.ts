@@ -4,7 +4,7 @@
  * since a supplier's freight is theirs together. Amounts are integer minor units, quantities stock units.
  */
 import { convertUp, type ExchangeRate } from "./exchange.ts";
-import { isoDate } from "./iso-date.ts";
+import { earliest, isoDate } from "./iso-date.ts";
 import { formatMoney } from "./money.ts";
 import { choosePurchases, coversOf, type Freight, type PartCovers, type Purchase } from "./purchase-choice.ts";
 import type { PurchaseNeeds, SupplierOffer } from "./purchase-quote.ts";
@@ -151,11 +151,6 @@ function planSku(
   const [alone] = bought.covers;
   const purchase = (alone ?? []).reduce((sum, one) => sum + one.amount + one.ownFreight, 0);
   return { ok: true, plan: { stock: supplies, bought, atMost: fromStock + purchase } };
-}
-
-function earliest(lines: readonly ResolvedLine[], otherwise: string | null): string | null {
-  const days = lines.map((line) => line.neededBy ?? otherwise).filter((day) => day !== null);
-  return days.length === 0 ? null : days.reduce((a, b) => (b < a ? b : a));
 }
 
 function stockSupply(place: StockFact, quantity: number, unitPrice: number, facts: SourcingFacts): Supply {
