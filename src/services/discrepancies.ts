@@ -10,9 +10,9 @@ import {
   type DiscrepancyRow,
   type PricedBooks,
 } from "../db/queries/discrepancies.ts";
-import { inventoryUpdated, inventoryWrites } from "../db/queries/inventory.ts";
+import { inventoryUpdated } from "../db/queries/inventory.ts";
 import { findPerson } from "../db/queries/people.ts";
-import type { StockChange } from "../db/queries/stock.ts";
+import { changeStock, type StockChange } from "../db/queries/stock.ts";
 import { correctionsOf, type Scan } from "../domain/discrepancy.ts";
 import { refuse, type Refusal } from "../domain/errors.ts";
 import { actorOf, coversRegion, type Principal } from "../domain/identity.ts";
@@ -142,7 +142,7 @@ function commitResolution(deps: ServiceDeps, principal: Principal, { resolved, b
   return deps.commit({
     trace: { ...trace, correlationId: row.id },
     answers: resolved,
-    writes: [resolveDiscrepancyRow(row, books), ...changes.flatMap(inventoryWrites), ...low.writes],
+    writes: [resolveDiscrepancyRow(row, books), ...changes.flatMap(changeStock), ...low.writes],
     audit: [
       {
         actor: actorOf(principal),

@@ -1,17 +1,13 @@
-/** The writes and the answer of `UpdateInventory`, over the ledger of stock.ts. */
+/** The answer and the event of a change of stock, read from the level in its own batch. */
 import { sql, type SQL } from "drizzle-orm";
-import type { EventDraft, GuardedWrite } from "../unit-of-work.ts";
-import { changeStock, levelColumn, type StockChange } from "./stock.ts";
+import type { EventDraft } from "../unit-of-work.ts";
+import { levelColumn, type StockChange } from "./stock.ts";
 
 /** What a command answers: the place and what lies there after the change. */
 export function inventoryAnswer(change: StockChange): SQL {
   const { sku, location, bin } = change;
   return sql`SELECT json_object('sku', sku, 'location', location, 'bin', ${bin}, 'on_hand', on_hand, 'reserved', reserved,
       'version', version) FROM stock_levels WHERE sku = ${sku} AND location = ${location}`;
-}
-
-export function inventoryWrites(change: StockChange): GuardedWrite[] {
-  return changeStock(change);
 }
 
 /** The event of a change; what is on hand and the level's version are filled in by the batch. */

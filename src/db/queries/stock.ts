@@ -61,7 +61,7 @@ export function movementInsert(change: StockChange): SQL {
 }
 
 /** Expressions over a level's row inside the batch, for events and answers. */
-export function levelColumn(column: "on_hand" | "version" | "reserved", sku: string, location: string): SQL {
+export function levelColumn(column: "on_hand" | "version", sku: string, location: string): SQL {
   return sql`SELECT ${sql.identifier(column)} FROM stock_levels WHERE sku = ${sku} AND location = ${location}`;
 }
 

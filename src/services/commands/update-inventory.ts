@@ -1,7 +1,7 @@
 /** UpdateInventory: adds to a bin or takes from it. What is reserved can't be taken away; a receipt may open a bin. */
 import { z } from "zod";
-import { inventoryAnswer, inventoryUpdated, inventoryWrites } from "../../db/queries/inventory.ts";
-import { findPlaceFigures } from "../../db/queries/stock.ts";
+import { inventoryAnswer, inventoryUpdated } from "../../db/queries/inventory.ts";
+import { changeStock, findPlaceFigures } from "../../db/queries/stock.ts";
 import { deviceId, MAX_QUANTITY, placeOf, reason, sku, text } from "../../domain/commands.ts";
 import { refuse } from "../../domain/errors.ts";
 import { watchLow } from "../low-stock.ts";
@@ -41,7 +41,7 @@ export const updateInventory = commandKind({
     } as const;
     const low = watchLow(deps, [{ ...change, region: context.region }]);
     const work = {
-      writes: [...inventoryWrites(change), ...low.writes],
+      writes: [...changeStock(change), ...low.writes],
       audit: [
         {
           actor: context.actor,
