@@ -43,9 +43,8 @@ async function noticeOf(deps: ServiceDeps, { message, region }: Delivery): Promi
       return toAsker(deps, message.data, `${message.data.approver}: ${message.data.decision}`);
     case "DiscrepancyFound": {
       const { discrepancy_id: id, location, bin, sku, expected, found } = message.data;
-      const keepers = await listKeepers(deps.db, location);
       return {
-        recipients: [...keepers.map((person) => person.id), ...(await regionManagers(deps, region))],
+        recipients: [...(await keepersOf(deps, location)), ...(await regionManagers(deps, region))],
         title: `${sku} in ${bin} at ${location}: the books say ${expected}, a scan says ${found}`,
         link: `/api/discrepancies/${id}`,
       };
