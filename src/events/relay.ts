@@ -21,7 +21,6 @@ export interface OutboxRow {
   readonly subject: string;
   readonly region: string | null;
   readonly event: string;
-  readonly attempts: number;
 }
 
 /** A row for the hubs; `unreadable` says why it isn't an event that this version knows, null: it is one. */

@@ -25,7 +25,6 @@ export interface OpenEvent {
   readonly subject: string;
   readonly region: string | null;
   readonly event: string;
-  readonly attempts: number;
 }
 
 /** As the index `outbox_open` has it: it is used where a query says the same. */
@@ -47,11 +46,7 @@ export async function openHubRows(
   const isFree = sql`${served(q.share)} AND NOT EXISTS (SELECT 1 FROM outbox AS p INDEXED BY outbox_parked
     WHERE p.subject = h.subject AND p.parked_at IS NOT NULL AND p.seq < h.seq AND p.want & ~p.done & ${q.hubBit} <> 0)`;
   const columns = (of: "o" | "h") =>
-    sql.raw(
-      ["seq", "event_id", "type", "subject", "region", "event", "attempts", "created_at"]
-        .map((c) => `${of}.${c}`)
-        .join(),
-    );
+    sql.raw(["seq", "event_id", "type", "subject", "region", "event", "created_at"].map((c) => `${of}.${c}`).join());
   const givenBack = (queued: 0 | 1) => sql`SELECT ${columns("h")} FROM outbox AS h INDEXED BY outbox_open
     WHERE ${isOpen} AND h.queued = ${queued} AND h.not_before > '' AND h.not_before <= ${q.nowIso} AND h.hub_region > ''
       AND h.hub_region NOT IN ${passedOver} AND ${isFree}`;
@@ -100,7 +95,7 @@ export function leaseQueueRows(
       WHERE ${isOpen} AND queued = 1 AND not_before <= ${q.nowIso} AND ${served(q.share)}
         AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
       LIMIT ${q.limit})
-    RETURNING seq, event_id, type, subject, region, event, attempts`);
+    RETURNING seq, event_id, type, subject, region, event`);
 }
 
 /** A send that surely failed gives its rows back at once, and isn't counted. */
@@ -111,7 +106,7 @@ export async function releaseQueueRows(db: Database, places: readonly number[]):
 
 /** Rows sent `maxSends` times whose last lease ran out: nobody will do them any more. */
 export function exhaustedRows(db: Database, q: { share: Share; nowIso: string; maxSends: number }) {
-  return db.all<OpenEvent>(sql`
+  return db.all<OpenEvent & { readonly attempts: number }>(sql`
     SELECT seq, event_id, type, subject, region, event, attempts FROM outbox INDEXED BY outbox_open
     WHERE ${isOpen} AND queued = 1 AND not_before <= ${q.nowIso} AND ${served(q.share)}
       AND lease_until <= ${q.nowIso} AND attempts >= ${q.maxSends}
@@ -156,24 +151,19 @@ export function listParked(db: Database, q: { region: string | null; eventId?: s
     WHERE parked_at IS NOT NULL AND (done | dead) <> want AND seq > ${q.after} ${one} ${within(q.region)} ORDER BY seq LIMIT ${q.limit}`);
 }
 
-export interface LeasedCommand {
-  readonly id: string;
-  readonly attempts: number;
-}
-
 /** The command row is its own outbox: accepted and not finished means that it must be (re)sent. */
 export function leaseCommands(
   db: Database,
   q: { share: Share; nowIso: string; leaseUntil: string; maxSends: number; limit: number },
 ) {
-  return db.all<LeasedCommand>(sql`
+  return db.all<{ readonly id: string }>(sql`
     UPDATE commands SET lease_until = ${q.leaseUntil}, attempts = attempts + 1
     WHERE id IN (
       SELECT id FROM commands INDEXED BY commands_open
       WHERE state = 'accepted' AND ${served(q.share)}
         AND lease_until <= ${q.nowIso} AND attempts < ${q.maxSends}
       ORDER BY id LIMIT ${q.limit})
-    RETURNING id, attempts`);
+    RETURNING id`);
 }
 
 /** A send that surely failed isn't counted. */
@@ -187,7 +177,7 @@ export async function releaseCommands(db: Database, ids: readonly string[]): Pro
  * lower number of its device comes first, so that no message of its own could have finished it.
  */
 export function exhaustedCommands(db: Database, q: { share: Share; nowIso: string; maxSends: number }) {
-  return db.all<LeasedCommand & { readonly waits: 0 | 1 }>(sql`
+  return db.all<{ readonly id: string; readonly attempts: number; readonly waits: 0 | 1 }>(sql`
     SELECT id, attempts, device_sequence IS NOT NULL AND EXISTS (SELECT 1 FROM commands AS p INDEXED BY commands_in_line
       WHERE p.sender = commands.sender AND p.state = 'accepted' AND p.device_sequence IS NOT NULL
         AND p.device_sequence < commands.device_sequence) AS waits
