@@ -1,15 +1,15 @@
 /** Discrepancies: the scans that contradict the books, kept for a person of the place or its region to resolve. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_JSON_BYTES, PAGE_LIMIT_DEFAULT, PAGE_LIMIT_MAX } from "../config.ts";
+import { MAX_JSON_BYTES } from "../config.ts";
 import { findDiscrepancy, listDiscrepancies, type DiscrepancyRow } from "../db/queries/discrepancies.ts";
 import { MAX_QUANTITY } from "../domain/commands.ts";
 import { resolveDiscrepancy, seesDiscrepancy } from "../services/discrepancies.ts";
 import type { AppEnv } from "./app-env.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { KEYED, keyed, KEYED_JSON_PROBLEMS, once } from "./idempotency.ts";
 import { requires } from "./middleware/auth.ts";
 import { bodyOf } from "./middleware/body.ts";
 import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
+import { pageOf, pageQuery, pageSchema } from "./paging.ts";
 import { problem } from "./problem.ts";
 
 const view = z.object({
@@ -48,19 +48,15 @@ const list = createRoute({
   security: BEARER,
   middleware: [requires("discrepancies.read")] as const,
   request: {
-    query: z.object({
+    query: z.strictObject({
+      ...pageQuery,
       state: z.enum(["open", "resolved"]).optional(),
       location: z.string().min(1).max(100).optional(),
       sku: z.string().min(1).max(100).optional(),
-      cursor: z.string().min(1).max(200).optional(),
-      limit: z.coerce.number().int().min(1).max(PAGE_LIMIT_MAX).default(PAGE_LIMIT_DEFAULT),
     }),
   },
   responses: {
-    200: json(
-      z.object({ data: z.array(view), meta: z.object({ count: z.int(), next: z.string().nullable() }) }),
-      "Those that the caller may see, newest first",
-    ),
+    200: json(pageSchema(view), "Those that the caller may see, newest first"),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });
@@ -118,15 +114,12 @@ export function registerDiscrepancies(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const principal = c.get("principal");
     const { cursor, limit, location, ...filter } = c.req.valid("query");
-    const before = cursor === undefined ? undefined : decodeCursor(cursor);
-    if (before === null) return problem(c, { code: "VALIDATION", detail: "the cursor isn't one of ours" });
     const own = principal.role === "keeper" ? (principal.location ?? "") : location;
     const nothing = location !== undefined && location !== own;
-    const page = { ...filter, location: own, region: principal.region, before, limit };
+    const page = { ...filter, location: own, region: principal.region, before: cursor?.[1], limit: limit + 1 };
     const rows = nothing ? [] : await listDiscrepancies(c.get("container").db, page);
-    const last = rows.length === limit ? rows.at(-1) : undefined;
     return c.json(
-      { data: rows.map(viewOf), meta: { count: rows.length, next: last ? encodeCursor(last.id) : null } },
+      pageOf(rows.map(viewOf), limit, ({ id }) => id),
       200,
     );
   });

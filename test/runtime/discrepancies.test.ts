@@ -248,9 +248,10 @@ it("lists what the caller may see, newest first, by state, place and part, page 
   for (let query = "?limit=2"; ;) {
     const page = await list("ops", query);
     paged.push(...page.data.map((row: { id: string }) => row.id));
-    if (page.meta.next === null) break;
-    query = `?limit=2&cursor=${page.meta.next}`;
+    if (page.meta.next_cursor === null) break;
+    query = `?limit=2&cursor=${page.meta.next_cursor}`;
   }
   expect(paged).toEqual(ids);
+  expect((await list("ops", `?limit=${ids.length}`)).meta).toEqual({ count: ids.length, next_cursor: null });
   expectProblem(expect, await as("ops", "GET", "/api/discrepancies?cursor=%20"), 422, "VALIDATION");
 });
