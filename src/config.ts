@@ -119,6 +119,7 @@ export const MAX_REPLAY_COMMANDS = 500;
 export const RESERVATION_LIFE_MS = 72 * 60 * 60 * 1000;
 export const RESERVATION_TIMER_MS = 60_000; // after its end, so that whoever hears of it finds it over by any clock
 export const ORDER_MAX_WAIT_MS = 4 * 60 * 60 * 1000;
+export const ORDER_REPEAT_MAX_MS = 60_000; // at most, until a batch of the saga that must land is sent again: the ladder, then doubling
 export const ORDER_OVERDUE_MS = 60_000; // past its wake time: its alarm is lost, it is told and revived
 export const SUPPLIER_TIMEOUT_MS = 10_000;
 export const SUPPLIER_ANSWER_BYTES = 1024 * 1024; // a look-up names every line of every order under the key

@@ -35,7 +35,7 @@ export function startSaga(
     waitUntil: 0,
     blockedSince: 0,
     takeOver: null,
-    closings: 0,
+    tries: 0,
     watching: [],
   };
 }

@@ -138,7 +138,7 @@ export function settleTakenOver(
     ...state,
     fence: state.fence + 1,
     takeOver: null,
-    closings: 0,
+    tries: 0,
     status: "Pending",
     error,
     steps: state.steps.map(rested),

@@ -44,21 +44,22 @@ export function settle(
 type Act = Exclude<SagaAction, { do: "recall" | "report" }>;
 
 function settleAction(state: SagaState, action: Act, outcome: Outcome, now: number, rules: SagaRules): SagaState {
-  if (outcome.kind === "ended") return { ...state, phase: "ended", status: outcome.status, takeOver: null };
+  if (outcome.kind === "ended") return { ...state, phase: "ended", status: outcome.status, takeOver: null, tries: 0 };
   if ("step" in action) return settleStep(state, action, outcome, now, rules);
   if (outcome.kind === "failed" && action.do === "take_over") {
     // What it relied on isn't so: nothing was changed, and the order goes on, or waits for a person, as before.
-    return asBefore({ ...state, takeOver: null }, action.from);
+    return asBefore({ ...state, takeOver: null, tries: 0 }, action.from);
   }
   if (outcome.kind !== "done") {
     if (action.do === "close" && action.status === "Cancelled") return settleMark(state, outcome, now, rules);
-    const wait = outcome.kind === "blocked" ? outcome.retryAfterMs : (rules.delayAfter(1) ?? 0);
-    return { ...state, waitUntil: now + Math.max(1, wait) };
+    const tries = state.tries + 1;
+    return { ...state, tries, waitUntil: now + rules.repeatAfter(tries) };
   }
-  if (action.do === "fence") return undoAll({ ...state, fence: state.fence + 1 });
-  if (action.do === "take_over") return settleTakenOver(state, action);
+  const landed = { ...state, tries: 0 };
+  if (action.do === "fence") return undoAll({ ...landed, fence: state.fence + 1 });
+  if (action.do === "take_over") return settleTakenOver(landed, action);
   if (action.do === "close")
-    return { ...state, phase: "ended", status: action.status, error: action.error, told: action.error };
+    return { ...landed, phase: "ended", status: action.status, error: action.error, told: action.error };
   return state;
 }
 
@@ -69,10 +70,10 @@ function asBefore(state: SagaState, stood: TakeOver["from"]): SagaState {
 
 /** The mark `Cancelled` undoes create: what can't be written is left to a person, like any other compensation. */
 function settleMark(state: SagaState, outcome: Outcome, now: number, rules: SagaRules): SagaState {
-  const closings = state.closings + 1;
-  const delay = outcome.kind === "failed" && !outcome.retryable ? null : rules.delayAfter(closings);
-  if (delay !== null) return { ...state, closings, waitUntil: now + delay };
-  return withEntry({ ...state, closings }, { ...entryOf(state, "create"), state: "compensation_failed" });
+  const tries = state.tries + 1;
+  const delay = outcome.kind === "failed" && !outcome.retryable ? null : rules.delayAfter(tries);
+  if (delay !== null) return { ...state, tries, waitUntil: now + delay };
+  return withEntry({ ...state, tries: 0 }, { ...entryOf(state, "create"), state: "compensation_failed" });
 }
 
 function settleStep(

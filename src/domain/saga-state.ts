@@ -83,8 +83,8 @@ export interface SagaState {
   /** Since when an open breaker has held a step up, the earliest of them; 0: none is. */
   readonly blockedSince: number;
   readonly takeOver: TakeOver | null;
-  /** How often the mark `Cancelled` has failed. */
-  readonly closings: number;
+  /** How often in vain what is due was tried that is no step: the fence, a person's act, the closing. */
+  readonly tries: number;
   /** Of a completed order: what its suppliers may have accepted beyond it is looked for. */
   readonly watching: readonly Watch[];
 }
@@ -134,6 +134,8 @@ export type Outcome =
 export interface SagaRules {
   /** Delay after the n-th failed attempt in ms, or null to give up. */
   readonly delayAfter: (attempt: number) => number | null;
+  /** Delay in ms before a batch that must land is sent again after its n-th try. */
+  readonly repeatAfter: (tries: number) => number;
   readonly maxWaitMs: number;
   /** Added to the wait for an open circuit, drawn anew each time: not all that it held up come back at once. */
   readonly blockedSpreadMs: () => number;
@@ -143,12 +145,13 @@ export interface SagaRules {
 
 /** A state as a journal holds it, of this version or an older one. */
 export function restoreSaga(stored: unknown): SagaState {
-  const state = stored as SagaState;
+  const state = stored as SagaState & { readonly closings?: number };
+  const { closings: _, ...known } = state;
   return {
-    ...state,
+    ...known,
     told: state.told ?? null,
     takeOver: state.takeOver ?? null,
-    closings: state.closings ?? 0,
+    tries: state.tries ?? state.closings ?? 0,
     watching: state.watching ?? [],
     steps: state.steps.map((entry) => ({
       ...entry,

@@ -3,7 +3,7 @@
  * intent and a watchdog alarm are on disk before each call, so whatever dies in between is taken up where it stood.
  */
 import { DurableObject } from "cloudflare:workers";
-import { OPEN_CIRCUIT_SPREAD_MS, ORDER_MAX_WAIT_MS } from "../config.ts";
+import { OPEN_CIRCUIT_SPREAD_MS, ORDER_MAX_WAIT_MS, ORDER_REPEAT_MAX_MS } from "../config.ts";
 import { createContainer } from "../container.ts";
 import { findOrder } from "../db/queries/orders.ts";
 import { messageOf } from "../domain/errors.ts";
@@ -22,7 +22,7 @@ import {
 import { traceIdOf } from "../domain/trace.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
-import { nextDelayMs, spreadMs } from "../resilience/backoff.ts";
+import { nextDelayMs, repeatDelayMs, spreadMs } from "../resilience/backoff.ts";
 import { closeOrder, compensateStep, fenceOrder } from "../services/order-compensations.ts";
 import { recallSurplus, reportSurplus } from "../services/order-surplus.ts";
 import { takeOverOrder } from "../services/order-takeovers.ts";
@@ -258,6 +258,7 @@ export class OrderSaga extends DurableObject<Env> {
   private rules(): SagaRules {
     return {
       delayAfter: (attempt) => nextDelayMs(attempt, Math.random),
+      repeatAfter: (tries) => repeatDelayMs(tries, Math.random, ORDER_REPEAT_MAX_MS),
       maxWaitMs: ORDER_MAX_WAIT_MS,
       blockedSpreadMs: () => spreadMs(OPEN_CIRCUIT_SPREAD_MS, Math.random),
       lateCheckMs: LATE_CHECK_MS,

@@ -27,6 +27,23 @@ export function nextDelayMs(
 }
 
 /**
+ * Milliseconds until what is never given up is tried again: by the ladder, from its end on doubling up to `longestMs`, each
+ * with its jitter. `attempt` as above.
+ */
+export function repeatDelayMs(
+  attempt: number,
+  random: () => number,
+  longestMs: number,
+  ladder: readonly number[] = LADDER_MS,
+): number {
+  const onLadder = nextDelayMs(attempt, random, ladder);
+  if (onLadder !== null) return onLadder;
+  const last = ladder.at(-1) ?? longestMs;
+  const doubled = Math.min(longestMs, last * 2 ** (attempt - ladder.length));
+  return Math.min(MAX_DELAY_MS, doubled * (1 + JITTER * unitInterval(random())));
+}
+
+/**
  * The delay with the dependency's `Retry-After` (seconds) as its lower bound. The jitter is kept on top: a dependency
  * tells all its callers the same second.
  */

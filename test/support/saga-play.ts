@@ -10,6 +10,7 @@ export const HOUR = 60 * 60 * 1000;
 export const LADDER = [1_000, 2_000, 4_000, 8_000];
 export const RULES: SagaRules = {
   delayAfter: (attempt) => LADDER[attempt - 1] ?? null,
+  repeatAfter: (tries) => Math.min(60_000, 1_000 * 2 ** (tries - 1)),
   maxWaitMs: 4 * HOUR,
   blockedSpreadMs: () => 0,
   lateCheckMs: 30_000,

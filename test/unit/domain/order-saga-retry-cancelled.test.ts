@@ -7,6 +7,7 @@ import type { Outcome, SagaAction, SagaRules, SagaState } from "../../../src/dom
 
 const RULES: SagaRules = {
   delayAfter: (attempt) => [1_000, 2_000, 4_000, 8_000][attempt - 1] ?? null,
+  repeatAfter: () => 1_000,
   maxWaitMs: 4 * 60 * 60 * 1000,
   blockedSpreadMs: () => 0,
   lateCheckMs: 30_000,

@@ -299,11 +299,22 @@ describe("compensation", () => {
     expect(state.fence).toBe(4);
   });
 
-  it("waits for a fence that wasn't answered and raises it once", ({ expect }) => {
-    const { state, calls } = play(script({ "run create": [refused], fence: [unknown, unknown, done] }));
+  it("sends a fence that wasn't answered again by the ladder and then ever later, without giving up, and raises it once", ({
+    expect,
+  }) => {
+    const away = Array.from({ length: 9 }, () => unknown);
+    const { state, calls } = play(script({ "run create": [refused], fence: [...away, done] }));
 
-    expect(gaps(calls, "fence")).toEqual([1_000, 1_000]);
-    expect(state).toMatchObject({ fence: 1, status: "Cancelled" });
+    expect(gaps(calls, "fence")).toEqual([...LADDER, 16_000, 32_000, 60_000, 60_000, 60_000]);
+    expect(state).toMatchObject({ fence: 1, status: "Cancelled", tries: 0 });
+  });
+
+  it("gives each batch that must land the ladder from its beginning", ({ expect }) => {
+    const twice = [unknown, unknown, done];
+    const { calls } = play(script({ "run create": [refused], fence: twice, "close Cancelled": twice }));
+
+    expect(gaps(calls, "fence")).toEqual([1_000, 2_000]);
+    expect(gaps(calls, "close Cancelled")).toEqual([1_000, 2_000]);
   });
 
   it.for<["Completed" | "Cancelled" | "NeedsAttention"]>([["Completed"], ["Cancelled"], ["NeedsAttention"]])(
@@ -539,10 +550,10 @@ it("scenario 17: a journal of another definition is put before a person, at the 
   expect,
 }) => {
   const state = startSaga("ord_1", 0, ["acme"], SAGA_DEFINITIONS.current + 1);
-  const { calls, state: end } = play(script({ "close NeedsAttention": [unknown, unknown, done] }), { state });
+  const { calls, state: end } = play(script({ "close NeedsAttention": [unknown, unknown, unknown, done] }), { state });
 
-  expect(whatOf(calls)).toEqual(Array.from({ length: 3 }, () => "close NeedsAttention"));
-  expect(gaps(calls, "close NeedsAttention")).toEqual([1_000, 1_000]);
+  expect(whatOf(calls)).toEqual(Array.from({ length: 4 }, () => "close NeedsAttention"));
+  expect(gaps(calls, "close NeedsAttention")).toEqual([1_000, 2_000, 4_000]);
   expect(end).toMatchObject({ status: "NeedsAttention", error: { code: "UNKNOWN_DEFINITION" } });
 });
 

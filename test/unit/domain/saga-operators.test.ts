@@ -8,6 +8,7 @@ import {
   busy,
   CANCEL,
   done,
+  gaps,
   NOW,
   play,
   refused,
@@ -169,14 +170,15 @@ describe("an order that a compensation left behind", () => {
     expect(on.state).toEqual(state);
   });
 
-  it("waits for a batch whose reply was lost, and raises the fence once", ({ expect }) => {
+  it("waits ever longer for a batch whose reply was lost, and raises the fence once", ({ expect }) => {
     const { state, now } = leftBehind();
-    const on = play(script({ take_over: [unknown, unknown, done] }), {
+    const on = play(script({ take_over: [unknown, unknown, unknown, done] }), {
       state: accepted(state, act("skip", { step: "purchase:acme" })),
       now,
     });
 
-    expect(on.state).toMatchObject({ status: "Cancelled", fence: 2 });
+    expect(gaps(on.calls, "take_over")).toEqual([1_000, 2_000, 4_000]);
+    expect(on.state).toMatchObject({ status: "Cancelled", fence: 2, tries: 0 });
   });
 });
 
@@ -261,9 +263,10 @@ describe("definitions", () => {
   });
 
   it("a journal written before acts, waits of their own and counted marks were there goes on", ({ expect }) => {
-    const { takeOver: _, closings: __, ...before } = leftBehind().state;
+    const { takeOver: _, tries: __, ...before } = leftBehind().state;
     const steps = before.steps.map(({ notBefore: _n, blockedSince: _b, ...entry }) => entry);
 
     expect(restoreSaga(JSON.parse(JSON.stringify({ ...before, steps })))).toEqual(leftBehind().state);
+    expect(restoreSaga({ ...before, steps, closings: 3 })).toEqual({ ...leftBehind().state, tries: 3 });
   });
 });

@@ -16,6 +16,7 @@ const HOUR = 60 * 60 * 1000;
 const LADDER = [1_000, 2_000, 4_000, 8_000];
 const RULES: SagaRules = {
   delayAfter: (attempt) => LADDER[attempt - 1] ?? null,
+  repeatAfter: () => 1_000,
   maxWaitMs: 4 * HOUR,
   blockedSpreadMs: () => 0,
   lateCheckMs: 30_000,

@@ -7,6 +7,7 @@ import {
   MAX_DELAY_MS,
   nextDelayMs,
   notBefore,
+  repeatDelayMs,
   spreadMs,
   toQueueSeconds,
 } from "../../../src/resilience/backoff.ts";
@@ -84,6 +85,21 @@ describe("Retry-After", () => {
   it("2.5-R2, 2.5-R3 beyond what a queue can hold back is cut at 12 h, without overflow", ({ expect }) => {
     expect(notBefore(1_000, Number.MAX_VALUE, most)).toBe(MAX_DELAY_MS);
     expect(nextDelayMs(1, most, [Number.MAX_VALUE])).toBe(MAX_DELAY_MS);
+  });
+});
+
+describe("what is never given up", () => {
+  it("is tried again by the ladder, then doubling up to the longest wait, however often", ({ expect }) => {
+    const waits = [1, 2, 3, 4, 5, 6, 7, 8, 10_000].map((attempt) => repeatDelayMs(attempt, least, 60_000));
+    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+  });
+
+  it("has a jitter of its own at every wait, the longest too", ({ expect }) => {
+    for (const attempt of [1, 5, 100]) {
+      const [short, long] = [repeatDelayMs(attempt, least, 60_000), repeatDelayMs(attempt, most, 60_000)];
+      expect(long).toBeGreaterThan(short * (1 + JITTER) - 1);
+      expect(long).toBeLessThanOrEqual(short * (1 + JITTER));
+    }
   });
 });
 
