@@ -68,11 +68,15 @@ function asBefore(state: SagaState, stood: TakeOver["from"]): SagaState {
   return stood === "Cancelling" ? undoAll(state) : { ...state, phase: "ended" };
 }
 
-/** The mark `Cancelled` undoes create: what can't be written is left to a person, like any other compensation. */
+/**
+ * The mark `Cancelled` undoes create. What is still open is left to a person at once, like any other compensation that
+ * fails for good. A database that doesn't answer is our own fault and waited out, as long as an order may wait.
+ */
 function settleMark(state: SagaState, outcome: Outcome, now: number, rules: SagaRules): SagaState {
   const tries = state.tries + 1;
-  const delay = outcome.kind === "failed" && !outcome.retryable ? null : rules.delayAfter(tries);
-  if (delay !== null) return { ...state, tries, waitUntil: now + delay };
+  const wait = rules.delayAfter(tries) ?? doubled(tries, rules);
+  const isRefused = outcome.kind === "failed" && !outcome.retryable;
+  if (!isRefused && wait < rules.maxWaitMs) return { ...state, tries, waitUntil: now + wait };
   return withEntry({ ...state, tries: 0 }, { ...entryOf(state, "create"), state: "compensation_failed" });
 }
 
@@ -113,10 +117,15 @@ function settleForward(state: SagaState, entry: StepEntry, outcome: Outcome, now
   const error: SagaError = { step: entry.step, code, reason };
   if (entry.step !== "complete") return { ...noted, phase: "fencing", error };
   // Stock has moved: there is no way back, only on. The waits go on doubling up to the longest, then a person is asked.
-  const wait = (rules.delayAfter(1) ?? 1_000) * 2 ** (entry.attempt - 1);
+  const wait = doubled(entry.attempt, rules);
   return retryable && wait < rules.maxWaitMs
     ? { ...noted, waitUntil: now + wait }
     : { ...noted, phase: "closing", status: "NeedsAttention", error };
+}
+
+/** The wait after the n-th attempt where the ladder's end is no give-up. */
+function doubled(attempt: number, rules: SagaRules): number {
+  return (rules.delayAfter(1) ?? 1_000) * 2 ** (attempt - 1);
 }
 
 function notBefore(delay: number, outcome: Outcome): number {

@@ -397,12 +397,24 @@ describe("compensation", () => {
     expect(state.status).toBe("Cancelled");
   });
 
-  it("whose mark Cancelled can't be written is left to a person after five tries: create is what isn't undone", ({
+  it("whose mark Cancelled finds the database away waits it out by the ladder and longer: no person is asked", ({
     expect,
   }) => {
-    const { state, calls } = play(script({ "run create": [refused], "close Cancelled": [unknown] }));
+    const away = Array.from({ length: 6 }, () => unknown);
+    const { state, calls } = play(script({ "run create": [refused], "close Cancelled": [...away, done] }));
 
-    expect(gaps(calls, "close Cancelled")).toEqual(LADDER);
+    expect(gaps(calls, "close Cancelled")).toEqual([...LADDER, 16_000, 32_000]);
+    expect(whatOf(calls)).not.toContain("close NeedsAttention");
+    expect(state).toMatchObject({ status: "Cancelled", tries: 0 });
+  });
+
+  it("whose mark Cancelled can't be written for hours is left to a person: create is what isn't undone", ({
+    expect,
+  }) => {
+    const { state, calls, now } = play(script({ "run create": [refused], "close Cancelled": [unknown] }));
+
+    expect(gaps(calls, "close Cancelled").slice(0, 4)).toEqual(LADDER);
+    expect(now - NOW).toBeGreaterThan(RULES.maxWaitMs);
     expect(entryOf(state, "create").state).toBe("compensation_failed");
     expect(state.status).toBe("NeedsAttention");
   });
