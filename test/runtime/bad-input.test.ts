@@ -75,7 +75,7 @@ const WRITES: readonly { who: string; path: string; body: object; method?: "PATC
       device_id: "truck-999",
       needed_by: "2027-01-01",
       source: "purchase",
-      lines: [{ sku: "PUMP-001", quantity: 1 }],
+      lines: [{ sku: "PUMP-001", quantity: 1, needed_by: "2027-01-01" }],
     },
   },
   {
@@ -164,7 +164,15 @@ describe("a file that can't be read", () => {
       ["text/csv", utf8("sku,quantity\n"), [1]],
       ["text/csv", utf8("sku,quantity\r\nPUMP-001,9007199254740993\r\n__proto__,1,,,,,x\r\n"), [2, 3]],
       ["text/csv", Uint8Array.of(...utf8("sku,quantity\nPUMP-001,"), 0xff, 0xfe, 0x0a), [2]],
+      ["text/csv", utf8("sku,quantity,needed_by\nPUMP-001,1,2027-02-30\nECU-001,1,\nPUMP-001,1,soon\n"), [2, 4]],
+      ["text/csv", utf8("sku,quantity,needed_by\nPUMP-001,1,\nECU-001,1,2020-01-01\n"), [3]],
       ["application/json", utf8('{"lines": ['), [undefined]],
+      ["application/json", utf8('{"lines":[{"sku":"PUMP-001","quantity":1,"needed_by":["2027-01-01"]}]}'), [1]],
+      [
+        "application/json",
+        utf8('{"lines":[{"sku":"PUMP-001","quantity":1},{"sku":"ECU-001","quantity":1,"needed_by":"2020-01-01"}]}'),
+        [2],
+      ],
       ["application/json", utf8('{"lines":[{"sku":"PUMP-001","quantity":1},{"sku":"PUMP-001","quantity":0}]}'), [2]],
       ["application/json", utf8('{"lines":[{"sku":"PUMP-001","quantity":1}],"__proto__":{"x":1}}'), [undefined]],
       ["text/plain; charset=utf-16", utf8("2 x PUMP-001"), [undefined]],
@@ -320,6 +328,37 @@ describe("a body", () => {
     expect(sent).toBeGreaterThan(500);
     expect(await countRows()).toEqual(before);
     expect(({} as { sku?: string }).sku).toBeUndefined();
+  });
+
+  it("whose day, or a line's own, is none or is over is refused by just that field", async ({ expect }) => {
+    const days = [
+      ...["soon", "2027-02-30", "2027-13-01", "2027-1-1", "01.12.2027", " 2027-01-01", "2027-01-01\n", "2027", ""],
+      ...["2027-01-01T25:00:00Z", "2027-01-01T08:00", "2027-01-01T08:00:00+99:00", "0000-00-00", "+012027-01-01"],
+      ...["2020-01-01", "2020-01-01T08:00:00Z", "0001-01-01"],
+      ...[20_270_101, 0, true, null, [], ["2027-01-01"], { date: "2027-01-01" }],
+    ];
+    for (const [who, path, number] of [
+      ["truck-001", "/api/requests", "request_number"],
+      ["manager-north", "/api/orders", "order_number"],
+    ] as const) {
+      for (const day of days) {
+        const lines = [
+          { sku: "PUMP-001", quantity: 1, needed_by: "2027-01-01" },
+          { sku: "ECU-001", quantity: 1, needed_by: "2027-01-01" },
+        ];
+        const right = { [number]: "days", device_id: "truck-001", needed_by: "2027-01-01", lines };
+        for (const [pointer, body] of [
+          ["/needed_by", { ...right, needed_by: day }],
+          ["/lines/1/needed_by", { ...right, lines: [lines[0], { ...lines[1], needed_by: day }] }],
+        ] as const) {
+          const answer = await as(who, "POST", path, body);
+          const pointers = (answer.body.errors ?? []).map((one: { pointer: string }) => one.pointer);
+          expect([path, day, answer.status, pointers]).toEqual([path, day, 422, [pointer]]);
+          expectProblem(expect, answer, 422, "VALIDATION");
+        }
+      }
+    }
+    expect(await countRows()).toEqual(before);
   });
 
   it("takes no field that isn't in the contract, wherever it stands, and names it", async ({ expect }) => {
