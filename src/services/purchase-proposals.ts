@@ -36,14 +36,14 @@ export async function proposePurchases(
   const looked = rows.slice(0, PROPOSAL_REQUESTS).filter(({ allocations }) => allocations !== null);
   const devices = new Map((await listWarehouseDevices(deps.db)).map(({ id, region }) => [region, id]));
   const now = deps.clock.now();
+  const rates = await ratesTo(deps, new Set(looked.map(({ currency }) => currency)), isoDate(now));
   const proposals: PurchaseProposal[] = [];
   for (const own of Map.groupBy(looked, (row) => JSON.stringify([row.region, row.currency])).values()) {
     const [{ region, currency } = { region: "", currency: "" }] = own;
     const requests = own.map(waiting).filter((one) => one.purchases.length > 0);
     const skus = requests.flatMap((one) => one.purchases.map(({ sku }) => sku));
     const offers = await listOffers(deps.db, skus, deps.supplierRules);
-    const rates = await listRates(deps.db, currency, isoDate(now));
-    for (const bundle of proposeBundles(requests, offers, { now, currency, rates })) {
+    for (const bundle of proposeBundles(requests, offers, { now, currency, rates: rates.get(currency) ?? [] })) {
       const device = devices.get(region);
       const fits = bundle.parts.length <= MAX_REQUEST_LINES;
       const order = device !== undefined && fits ? await orderOf(deps, bundle, device) : null;
@@ -51,6 +51,12 @@ export async function proposePurchases(
     }
   }
   return { proposals, requests: looked.length, more: rows.length > looked.length };
+}
+
+/** Of the day, read once for each currency: they are the same in every region. */
+async function ratesTo(deps: Pick<ServiceDeps, "db">, currencies: ReadonlySet<string>, day: string) {
+  const read = [...currencies].map(async (to) => [to, await listRates(deps.db, to, day)] as const);
+  return new Map(await Promise.all(read));
 }
 
 function waiting(row: WaitingRow): WaitingRequest {

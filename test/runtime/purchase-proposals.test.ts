@@ -1,10 +1,11 @@
 /** What waiting requests could buy together: seen by a buyer of the region, exact, and acted on by a direct order. */
 import { beforeAll, it } from "vitest";
+import { aroundDatabase } from "../support/bindings.ts";
 import { approveAll, as, env, requestIs, startWorld } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
 import { expectProblem } from "../support/problem.ts";
 import { drive, giveSelfLimit, MANAGER, orderView, seedPart, settled } from "../support/saga-world.ts";
-import { testClock } from "../support/world.ts";
+import { testClock, wrapBindings } from "../support/world.ts";
 
 beforeAll(async () => {
   await startWorld();
@@ -168,6 +169,22 @@ it("is seen by buyers of the region only, and by nobody who doesn't buy", async 
   await env.DB.prepare("UPDATE requests SET region = 'north' WHERE request_number = 'BUN-4'").run();
   for (const who of ["truck-001", "tech-north", "keeper-03", "integrator"])
     expectProblem(expect, await as(who, "GET", "/api/purchase-proposals"), 403, "FORBIDDEN");
+});
+
+it("the rates of the day are read once, however many regions wait", async ({ expect }) => {
+  await env.DB.prepare("UPDATE requests SET region = 'south' WHERE request_number = 'BUN-4'").run();
+  let reads = 0;
+  wrapBindings({
+    DB: (real) =>
+      aroundDatabase(real, (call, sql) => {
+        reads += sql.filter((one) => one.includes("exchange_rates")).length;
+        return call();
+      }),
+  });
+  expect((await proposalsOf("ops")).meta.requests).toBe(2); // one of each region
+  wrapBindings({});
+  await env.DB.prepare("UPDATE requests SET region = 'north' WHERE request_number = 'BUN-4'").run();
+  expect(reads).toBe(1);
 });
 
 it("no further request is looked at once the older ones hold 2,000 allocations, and the answer says so", async ({
