@@ -54,6 +54,8 @@ const LATE_CHECKS = 5;
 
 const NO_REASON = { step: "create", code: "INTERNAL", reason: "no reason on record" } as const;
 
+const markOf = (ms: number, traceparent: string) => ({ at: new Date(ms).toISOString(), traceparent });
+
 interface Asked {
   readonly act: OperatorAct;
   readonly answer: (answer: ActAnswer) => void;
@@ -167,6 +169,7 @@ export class OrderSaga extends DurableObject<Env> {
   }
 
   private async turn(): Promise<void> {
+    let span: string | undefined;
     for (let turns = 0; turns < MAX_TURNS; turns++) {
       this.answerAsked();
       const known = readState(this.ctx.storage.sql);
@@ -178,16 +181,19 @@ export class OrderSaga extends DurableObject<Env> {
 
       const begun = begin(state, action);
       const at = this.now();
+      // Each wake is a span of its own in the order's trace; what a person asked for is done under theirs.
+      span ??= createContainer(this.env, this.ctx).newTrace(traceparent).traceparent;
+      const under = action.do === "take_over" ? action.act.traceparent : span;
       this.ctx.storage.transactionSync(() => {
         writeState(this.ctx.storage.sql, begun, traceparent);
-        appendIntent(this.ctx.storage.sql, new Date(at).toISOString(), action, begun);
+        appendIntent(this.ctx.storage.sql, markOf(at, under), action, begun);
         void this.ctx.storage.setAlarm(at + WATCHDOG_MS);
       });
-      const outcome = await this.perform(action, begun, traceparent);
+      const outcome = await this.perform(action, begun, span);
       const settled = settle(begun, action, outcome, this.now(), this.rules());
       this.ctx.storage.transactionSync(() => {
         writeState(this.ctx.storage.sql, settled, traceparent);
-        appendOutcome(this.ctx.storage.sql, new Date(this.now()).toISOString(), action, outcome, settled);
+        appendOutcome(this.ctx.storage.sql, markOf(this.now(), under), action, outcome, settled);
       });
     }
   }

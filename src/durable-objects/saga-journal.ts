@@ -12,6 +12,8 @@ export interface JournalRow {
   readonly key: string;
   readonly state: string;
   readonly detail: string | null;
+  /** Under which it happened (W3C); null: in a journal of before, of the order as a whole. */
+  readonly traceparent: string | null;
 }
 
 export function createJournal(sql: SqlStorage): void {
@@ -19,6 +21,8 @@ export function createJournal(sql: SqlStorage): void {
     CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, step TEXT NOT NULL,
       attempt INTEGER NOT NULL, key TEXT NOT NULL, state TEXT NOT NULL, detail TEXT);
     CREATE TABLE IF NOT EXISTS acts (id TEXT PRIMARY KEY, at TEXT NOT NULL, act TEXT NOT NULL)`);
+  const columns = sql.exec<{ name: string }>("PRAGMA table_info(journal)").toArray();
+  if (!columns.some(({ name }) => name === "traceparent")) sql.exec("ALTER TABLE journal ADD COLUMN traceparent TEXT");
 }
 
 export function readState(sql: SqlStorage): { state: SagaState; traceparent: string } | null {
@@ -61,16 +65,22 @@ const WORDS: Readonly<Partial<Record<SagaAction["do"], string>>> = {
   report: "reporting",
 };
 
-export function appendIntent(sql: SqlStorage, at: string, action: SagaAction, state: SagaState): void {
+/** When, and under which trace, something was done. */
+export interface Mark {
+  readonly at: string;
+  readonly traceparent: string;
+}
+
+export function appendIntent(sql: SqlStorage, mark: Mark, action: SagaAction, state: SagaState): void {
   const step = "step" in action ? action.step : action.do;
   const key = keyOf(action);
   const attempt = state.steps.find((entry) => entry.step === step)?.attempt ?? 0;
-  append(sql, { at, step, attempt, key, state: WORDS[action.do] ?? "intended", detail: null });
+  append(sql, { ...mark, step, attempt, key, state: WORDS[action.do] ?? "intended", detail: null });
 }
 
 export function appendOutcome(
   sql: SqlStorage,
-  at: string,
+  mark: Mark,
   action: SagaAction,
   outcome: Outcome,
   state: SagaState,
@@ -79,7 +89,7 @@ export function appendOutcome(
   const key = keyOf(action);
   const entry = state.steps.find((candidate) => candidate.step === step);
   const detail = "reason" in outcome ? outcome.reason : outcome.kind === "done" ? null : outcome.kind;
-  append(sql, { at, step, attempt: entry?.attempt ?? 0, key, state: entry?.state ?? outcome.kind, detail });
+  append(sql, { ...mark, step, attempt: entry?.attempt ?? 0, key, state: entry?.state ?? outcome.kind, detail });
 }
 
 /** The mark `Cancelled` is what undoes create. */
@@ -96,13 +106,14 @@ function keyOf(action: SagaAction): string {
 
 function append(sql: SqlStorage, row: Omit<JournalRow, "seq">): void {
   sql.exec(
-    "INSERT INTO journal(at, step, attempt, key, state, detail) VALUES (?, ?, ?, ?, ?, ?)",
+    "INSERT INTO journal(at, step, attempt, key, state, detail, traceparent) VALUES (?, ?, ?, ?, ?, ?, ?)",
     row.at,
     row.step,
     row.attempt,
     row.key,
     row.state,
     row.detail,
+    row.traceparent,
   );
 }
 
@@ -124,6 +135,7 @@ export function readJournal(sql: SqlStorage): JournalRow[] {
       key: string;
       state: string;
       detail: string | null;
-    }>("SELECT seq, at, step, attempt, key, state, detail FROM journal ORDER BY seq")
+      traceparent: string | null;
+    }>("SELECT seq, at, step, attempt, key, state, detail, traceparent FROM journal ORDER BY seq")
     .toArray();
 }

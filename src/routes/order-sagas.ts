@@ -153,7 +153,8 @@ export function registerOrderSagas(app: OpenAPIHono<AppEnv>): void {
         acts: acts.map(({ by, ...act }) => ({ ...act, by: by.id })),
         journal: journal.map((row) => {
           const act = actOf.get(row.key);
-          return { ...row, by: act?.by.id ?? "order-saga", traceparent: act?.traceparent ?? seen.traceparent };
+          const under = row.traceparent ?? act?.traceparent ?? seen.traceparent;
+          return { ...row, by: act?.by.id ?? "order-saga", traceparent: under };
         }),
       },
       200,

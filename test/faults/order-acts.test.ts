@@ -118,7 +118,13 @@ describe("an order whose supplier was away for four hours", () => {
       ({ step, state }: { step: string; state: string }) => step === "take_over" && state === "done",
     );
     expect(takeOver).toMatchObject({ by: MANAGER, key: view.acts[0].id, traceparent: view.acts[0].traceparent });
-    expect(view.journal.at(-1)).toMatchObject({ step: "complete", by: "order-saga", traceparent: view.traceparent });
+    expect(view.journal.at(-1)).toMatchObject({ step: "complete", by: "order-saga" });
+    expect(view.acts[0].traceparent.slice(0, 35)).not.toBe(view.traceparent.slice(0, 35));
+    const own = view.journal.filter(({ step }: { step: string }) => step !== "take_over");
+    for (const { traceparent } of own) {
+      expect(traceparent.slice(0, 35)).toBe(view.traceparent.slice(0, 35)); // the order's trace
+      expect(traceparent).not.toBe(view.traceparent); // a span of its own
+    }
   });
 
   it("lets what was received of another purchase meanwhile count as received when it goes on", async ({ expect }) => {

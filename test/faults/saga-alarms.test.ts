@@ -1,5 +1,5 @@
 /** What wakes a saga comes twice, fails for long, or is lost; and what ends it comes from two sides at once. */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeAll, it } from "vitest";
 import { randomFrom } from "../../scripts/demo/random.ts";
 import { sha256Hex } from "../../src/container.ts";
@@ -93,6 +93,52 @@ it("scenario 15: a saga whose alarm is lost is found by the cron and goes on", a
   moveClock(60_000);
   await runCron();
   await watch(order.orderId, (state) => state.phase === "ended");
+  expect(await wrongWith(order, "Completed")).toEqual([]);
+});
+
+it("each wake is a span of its own in the order's trace: its journal and what it did in the trail show the same", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  wrapBindings({ DB: faultyD1({ marker: order.keys.move, kind: "before", times: 1 }).wrap });
+  await order.place();
+  await drive(order.orderId);
+  const view = (await as("ops", "GET", `/api/orders/${order.orderId}/saga`)).body;
+  const journal: { step: string; state: string; traceparent: string }[] = view.journal;
+  const spansOf = (...steps: string[]) =>
+    new Set(journal.filter(({ step }) => steps.includes(step)).map(({ traceparent }) => traceparent));
+
+  expect(new Set(journal.map(({ traceparent }) => traceparent.slice(3, 35)))).toEqual(
+    new Set([view.traceparent.slice(3, 35)]),
+  );
+  const [first, second] = spansOf("move");
+  expect(spansOf("create", "reserve")).toEqual(new Set([first])); // before it slept
+  expect(spansOf("complete")).toEqual(new Set([second])); // woken by its alarm
+  expect(new Set([first, second, view.traceparent]).size).toBe(3);
+});
+
+it("a journal of before spans were kept goes on, and shows the order's trace for what was done then", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  wrapBindings({ DB: faultyD1({ marker: order.keys.move, kind: "before", times: 1 }).wrap });
+  await order.place();
+  await watch(order.orderId, ({ waitUntil }) => waitUntil > 0);
+  const old = await runInDurableObject(sagaOf(order.orderId), (_, { storage }) => {
+    storage.sql.exec("ALTER TABLE journal DROP COLUMN traceparent");
+    return storage.sql.exec("SELECT MAX(seq) AS seq FROM journal").one().seq as number;
+  });
+  wrapBindings({});
+  moveClock(30_000); // what holds the object lets it go
+  await evictDurableObject(sagaOf(order.orderId));
+  await drive(order.orderId);
+
+  const view = (await as("ops", "GET", `/api/orders/${order.orderId}/saga`)).body;
+  const spans = view.journal.map(({ seq, traceparent }: { seq: number; traceparent: string }) => [
+    seq <= old,
+    traceparent === view.traceparent,
+  ]);
+  expect(spans.filter(([before, same]: [boolean, boolean]) => before !== same)).toEqual([]);
   expect(await wrongWith(order, "Completed")).toEqual([]);
 });
 
