@@ -14,6 +14,11 @@ import {
   type SagaState,
 } from "./saga-state.ts";
 
+/** Was any purchase sent again after a call that got no usable answer? Then both may have been accepted. */
+export function wasSentAgain({ steps }: SagaState): boolean {
+  return steps.some(({ step, sentAgain }) => step.startsWith("purchase:") && sentAgain);
+}
+
 /** The order is completed: from now on the purchases are watched that were sent more than once. */
 export function watchPurchases(state: SagaState, now: number, rules: SagaRules): SagaState {
   const watching = state.steps

@@ -19,6 +19,7 @@ import {
   type SagaRules,
   type SagaState,
 } from "../domain/saga-state.ts";
+import { wasSentAgain } from "../domain/saga-surplus.ts";
 import { traceIdOf } from "../domain/trace.ts";
 import type { Env } from "../env.ts";
 import { log } from "../log.ts";
@@ -26,7 +27,7 @@ import { nextDelayMs, repeatDelayMs, spreadMs } from "../resilience/backoff.ts";
 import { closeOrder, compensateStep, fenceOrder } from "../services/order-compensations.ts";
 import { recallSurplus, reportSurplus } from "../services/order-surplus.ts";
 import { takeOverOrder } from "../services/order-takeovers.ts";
-import { noteWait } from "../services/order-watch.ts";
+import { noteRest, noteWait } from "../services/order-watch.ts";
 import { probePurchase, runStep, type StepDeps } from "../services/order-steps.ts";
 import { suppliersOf } from "../services/suppliers.ts";
 import { stepDeps } from "../wiring/saga.ts";
@@ -176,8 +177,8 @@ export class OrderSaga extends DurableObject<Env> {
       if (!known) return;
       const { state, traceparent } = known;
       const action = nextAction(state, this.now(), this.definitions);
-      if (action.do === "nothing") return this.ctx.storage.deleteAlarm();
-      if (action.do === "sleep") return this.sleep(state.orderId, action.until);
+      if (action.do === "nothing") return this.rest(state);
+      if (action.do === "sleep") return this.sleep(state, action.until);
 
       const begun = begin(state, action);
       const at = this.now();
@@ -220,13 +221,23 @@ export class OrderSaga extends DurableObject<Env> {
     }
   }
 
-  private async sleep(orderId: string, until: number): Promise<void> {
+  private async sleep(state: SagaState, until: number): Promise<void> {
     await this.ctx.storage.setAlarm(until);
     try {
-      await noteWait(createContainer(this.env, this.ctx), orderId, until, lastOf(this.ctx.storage.sql));
+      await noteWait(createContainer(this.env, this.ctx), state, until, lastOf(this.ctx.storage.sql));
     } catch (error) {
       // The alarm is set; without the note the cron only looks in too early.
-      log("warn", "saga.sleep_not_noted", { order: orderId, error: messageOf(error) });
+      log("warn", "saga.sleep_not_noted", { order: state.orderId, error: messageOf(error) });
+    }
+  }
+
+  private async rest(state: SagaState): Promise<void> {
+    await this.ctx.storage.deleteAlarm();
+    try {
+      await noteRest(createContainer(this.env, this.ctx), state);
+    } catch (error) {
+      // The cron will find it overdue and wake it, and it comes here again.
+      log("warn", "saga.rest_not_noted", { order: state.orderId, error: messageOf(error) });
     }
   }
 
@@ -236,7 +247,9 @@ export class OrderSaga extends DurableObject<Env> {
     if ("kind" in found) return found;
     const trace = { traceparent, correlationId: found.order.requestId ?? traceIdOf(traceparent) };
     const context = { ...found, fence: state.fence, trace };
-    if (action.do === "run") return runStep(deps, { ...context, step: action.step, key: action.key });
+    if (action.do === "run") {
+      return runStep(deps, { ...context, step: action.step, key: action.key, watched: wasSentAgain(state) });
+    }
     if (action.do === "probe") return probePurchase(deps, { ...context, step: action.step, key: action.key });
     if (action.do === "compensate") {
       const { sent } = entryOf(state, action.step);

@@ -34,6 +34,8 @@ export interface StepContext {
   readonly step: StepName;
   readonly key: string;
   readonly trace: Trace;
+  /** Of complete: are its purchases looked after once the order is completed? Then its saga wakes again. */
+  readonly watched?: boolean;
 }
 
 /** Carries the step out. Expected ends are outcomes; only a fault of our own code throws. */
@@ -117,8 +119,9 @@ export async function hasMoved(deps: StepDeps, { order, key }: StepContext): Pro
 }
 
 async function completeStep(deps: StepDeps, context: StepContext): Promise<Outcome> {
-  const { order, fence } = context;
-  const write = endOrder(order.id, { from: "Pending", fence, to: "Completed", at: isoNow(deps) });
+  const { order, fence, watched } = context;
+  const at = isoNow(deps);
+  const write = endOrder(order.id, { from: "Pending", fence, to: "Completed", at, wakeAt: watched ? at : null });
   return outcomeOf(await commitStep(deps, context, [write], orderEnded(deps, order, "Completed"), false));
 }
 

@@ -3,6 +3,7 @@
  * the person left as it is written off, and the act is in the trail with who and why. Nothing of before can land after it.
  */
 import { callOff, purchaseLinesOf } from "../db/queries/order-purchases.ts";
+import { noteWake } from "../db/queries/order-watch.ts";
 import { takeOver, type OrderRow } from "../db/queries/orders.ts";
 import type { AnyEventDraft, GuardedWrite } from "../db/unit-of-work.ts";
 import type { OperatorAct, OperatorAction, Outcome, SagaAction } from "../domain/saga-state.ts";
@@ -30,6 +31,8 @@ export async function takeOverOrder(
   const { order, fence, trace } = context;
   const at = isoNow(deps);
   try {
+    // Before anything else: the cron looks for what an order that has ended still has to do by its wake time.
+    if (from === "NeedsAttention") await noteWake(deps.db, order.id, at);
     const settled = to === "Cancelling" ? await writeOff(deps, context, act) : NOTHING;
     const committed = await deps.commit({
       trace: { ...trace, traceparent: act.traceparent },

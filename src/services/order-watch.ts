@@ -1,23 +1,32 @@
 /** Keeps in sight what is stuck: where a saga waits, and, once for each wake time that it slept through, that it does. */
-import { noteAlarmed, noteWaiting, overdueOrders, type OverdueOrder } from "../db/queries/order-watch.ts";
+import { noteAlarmed, noteWaiting, noteWake, overdueOrders, type OverdueOrder } from "../db/queries/order-watch.ts";
 import { ORDER_OVERDUE_MS } from "../config.ts";
+import type { SagaState } from "../domain/saga-state.ts";
+import { wasSentAgain } from "../domain/saga-surplus.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow, type ServiceDeps } from "./deps.ts";
 
-/** `last`: what happened last in its journal. */
+/** `last`: what happened last in its journal. An order that has ended stays as it is, but for when its saga will wake. */
 export async function noteWait(
   deps: Pick<ServiceDeps, "db" | "clock">,
-  orderId: string,
+  { orderId, phase, takeOver }: SagaState,
   untilMs: number,
   last: { readonly step: string; readonly attempt: number; readonly detail: string | null } | null,
 ): Promise<void> {
+  const until = new Date(untilMs).toISOString();
+  if (phase === "ended" || takeOver?.from === "NeedsAttention") return noteWake(deps.db, orderId, until);
   await noteWaiting(deps.db, orderId, {
-    until: new Date(untilMs).toISOString(),
+    until,
     at: isoNow(deps),
     step: last?.step ?? null,
     attempts: last?.attempt ?? 0,
     error: last?.detail ?? null,
   });
+}
+
+/** The saga of an order that has ended will act no more. Most have no wake time then: nothing is asked of the database. */
+export async function noteRest(deps: Pick<ServiceDeps, "db">, state: SagaState): Promise<void> {
+  if (state.status === "NeedsAttention" || wasSentAgain(state)) await noteWake(deps.db, state.orderId, null);
 }
 
 /**
@@ -31,7 +40,8 @@ export async function raiseStuck(
   const before = new Date(deps.clock.now() - ORDER_OVERDUE_MS).toISOString();
   const found = await overdueOrders(deps.db, before);
   for (const order of found) {
-    if (order.told === 1) continue;
+    // What is only looked after is revived without a word: the order has what it asked for.
+    if (order.told === 1 || order.awaited === 0) continue;
     try {
       await tell(deps, order);
     } catch (error) {

@@ -7,6 +7,7 @@ import { aroundDatabase, gate } from "../support/bindings.ts";
 import { faultyD1 } from "../support/faulty-d1.ts";
 import { as, env, startWorld, until } from "../support/harness.ts";
 import { violations } from "../support/invariants.ts";
+import { ask, comeBack, errorsTold, heldUpFor4Hours } from "../support/order-acts.ts";
 import { proved, seed, sizeOf } from "../support/proof.ts";
 import { runCron } from "../support/relay.ts";
 import {
@@ -140,6 +141,102 @@ it("a journal of before spans were kept goes on, and shows the order's trace for
   ]);
   expect(spans.filter(([before, same]: [boolean, boolean]) => before !== same)).toEqual([]);
   expect(await wrongWith(order, "Completed")).toEqual([]);
+});
+
+const loseAlarm = (orderId: string) => runInDurableObject(sagaOf(orderId), (_, state) => state.storage.deleteAlarm());
+const wakeTimeOf = (orderId: string) =>
+  env.DB.prepare("SELECT next_wake_at FROM orders WHERE id = ?").bind(orderId).first<string | null>("next_wake_at");
+
+it("a fence that can't be set for minutes, its alarm lost, is told as stuck, once, and goes on by the cron", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  await order.parts.supplier.switchOn({ refuse: true });
+  wrapBindings({ DB: faultyD1({ marker: `${order.orderId}:fence:0`, kind: "before" }).wrap });
+  await order.place();
+  await drive(order.orderId, {
+    stop: ({ phase, tries, waitUntil }) => phase === "fencing" && tries >= 6 && waitUntil > 0,
+  });
+  await loseAlarm(order.orderId);
+  moveClock(200_000);
+  await runCron();
+  expect(await errorsTold(order.orderId)).toEqual(["ORDER_STUCK"]);
+  wrapBindings({});
+  moveClock(200_000);
+  await runCron();
+  await drive(order.orderId);
+
+  expect(await wrongWith(order, "Cancelled")).toEqual([]);
+});
+
+it("an act on an order that needs attention, its batch and then its alarm lost, is told as stuck and carried out by the cron", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  await heldUpFor4Hours(order);
+  await comeBack(order);
+  wrapBindings({ DB: faultyD1({ marker: `${order.orderId}:take-over:0`, kind: "before" }).wrap });
+  expect((await ask(MANAGER, order.orderId, "resume", { reason: "they are back" })).status).toBe(202);
+  await watch(order.orderId, ({ phase, waitUntil }) => phase === "taking_over" && waitUntil > 0);
+  await until("the wait is on record", async () => (await wakeTimeOf(order.orderId)) !== null);
+  await loseAlarm(order.orderId);
+  moveClock(200_000);
+  await runCron();
+  expect(await errorsTold(order.orderId)).toEqual(["CIRCUIT_OPEN", "ORDER_STUCK"]);
+  await watch(order.orderId, ({ tries }) => tries >= 2); // revived
+  await loseAlarm(order.orderId);
+  wrapBindings({});
+  moveClock(200_000);
+  await runCron();
+  await watch(order.orderId, ({ status, phase }) => phase === "ended" && status === "Completed");
+
+  expect(await wrongWith(order, "Completed")).toEqual([]);
+});
+
+it("an act that is refused leaves nothing for the cron to do", async ({ expect }) => {
+  const order = await newOrder();
+  await heldUpFor4Hours(order);
+  await env.DB.prepare("UPDATE orders SET fence = 9 WHERE id = ?").bind(order.orderId).run(); // somebody else's
+  expect((await ask(MANAGER, order.orderId, "resume", { reason: "they are back" })).status).toBe(202);
+  await watch(order.orderId, ({ phase, takeOver }) => phase === "ended" && takeOver === null);
+  await until("no wake is on record", async () => (await wakeTimeOf(order.orderId)) === null);
+  moveClock(200_000);
+  await runCron();
+  expect(await errorsTold(order.orderId)).toEqual(["CIRCUIT_OPEN"]);
+  await env.DB.prepare("UPDATE orders SET fence = 0 WHERE id = ?").bind(order.orderId).run();
+  await comeBack(order);
+  expect((await ask(MANAGER, order.orderId, "resume", { reason: "they are back" })).status).toBe(202);
+  await drive(order.orderId);
+});
+
+it("a completed order whose purchase was accepted twice, its alarm lost, is looked after by the cron: one is left, and nobody is alarmed", async ({
+  expect,
+}) => {
+  const order = await newOrder();
+  const { supplier } = order.parts;
+  await supplier.switchOn({ accept_late_ms: 24 * 60 * 60 * 1000 }); // answers 504, accepts when told to
+  await order.place();
+  await drive(order.orderId, {
+    stop: ({ steps }) => steps.some(({ step, state }) => step.startsWith("purchase:") && state === "unknown"),
+  });
+  await supplier.switchOn({ double_accept: true });
+  await drive(order.orderId);
+  expect((await orderView(order.orderId)).status).toBe("Completed");
+  await until("the watch is on record", async () => (await wakeTimeOf(order.orderId)) !== null);
+  await loseAlarm(order.orderId);
+  await supplier.acceptLateNow();
+  expect(await wrongWith(order, "Completed")).toEqual(["live at the supplier 2"]);
+  moveClock(200_000);
+  await runCron();
+  await watch(order.orderId, ({ watching }) => (watching[0]?.looks ?? 9) > 0);
+
+  expect(await wrongWith(order, "Completed")).toEqual([]);
+  expect(await errorsTold(order.orderId)).toEqual([]);
+  await until("the watch is over", async () => {
+    moveClock(31_000);
+    await runDurableObjectAlarm(sagaOf(order.orderId));
+    return (await wakeTimeOf(order.orderId)) === null;
+  });
 });
 
 it("scenario 24: a cancel that meets a step, or the end, leaves one end that is whole", async ({ expect }) => {

@@ -4,6 +4,8 @@ import type { Database } from "../database.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
 
 const RUNNING = sql`status IN ('Pending', 'Cancelling')`;
+/** Has ended. It may have a wake time all the same: an act that isn't carried out yet, purchases that are looked after. */
+const AT_REST = sql`status IN ('Completed', 'Cancelled', 'NeedsAttention')`;
 
 /** Past its wake time, and nothing has happened since: its alarm is lost, or never came. `before`: ISO 8601. */
 const overdue = (before: string): SQL => sql`(next_wake_at < ${before} AND updated_at < ${before})`;
@@ -19,6 +21,12 @@ export async function noteWaiting(
     WHERE id = ${orderId} AND ${RUNNING}`);
 }
 
+/** When the saga of an order that has ended means to act; null: never again. Nothing else of such an order changes. */
+export async function noteWake(db: Database, orderId: string, until: string | null): Promise<void> {
+  await db.run(sql`UPDATE orders SET next_wake_at = ${until}
+    WHERE id = ${orderId} AND ${AT_REST} AND next_wake_at IS NOT ${until}`);
+}
+
 export interface OverdueOrder {
   readonly id: string;
   readonly region: string;
@@ -29,20 +37,27 @@ export interface OverdueOrder {
   readonly lastError: string | null;
   /** Has this wake time's passing been told? */
   readonly told: 0 | 1;
+  /** Somebody waits for it: it is on its way, or a person has acted on it. */
+  readonly awaited: 0 | 1;
 }
 
-/** A hundred of them, drawn anew each time: those that stay overdue whatever is done don't keep the others out. */
+/** A hundred of them, those that have ended too, drawn anew each time: those that stay overdue whatever is done don't keep the others out. */
 export async function overdueOrders(db: Database, before: string): Promise<OverdueOrder[]> {
-  return db.all<OverdueOrder>(sql`SELECT id, region, device_id AS deviceId, step, version, next_wake_at AS nextWakeAt,
-      last_error AS lastError, alarmed_wake_at IS next_wake_at AS told
-    FROM orders WHERE ${RUNNING} AND ${overdue(before)} ORDER BY RANDOM() LIMIT 100`);
+  const columns = sql`id, region, device_id AS deviceId, step, version, next_wake_at AS nextWakeAt,
+    last_error AS lastError, alarmed_wake_at IS next_wake_at AS told`;
+  // Two parts, so that each is read from the index of just those.
+  return db.all<OverdueOrder>(sql`SELECT * FROM (
+      SELECT ${columns}, 1 AS awaited FROM orders WHERE ${RUNNING} AND ${overdue(before)}
+      UNION ALL
+      SELECT ${columns}, status = 'NeedsAttention' FROM orders WHERE ${AT_REST} AND ${overdue(before)})
+    ORDER BY RANDOM() LIMIT 100`);
 }
 
 /** Notes that the passing of this wake time is told: whoever comes second changes nothing. */
 export function noteAlarmed(orderId: string, wakeAt: string): GuardedWrite {
   return {
     statement: sql`UPDATE orders SET alarmed_wake_at = ${wakeAt}
-      WHERE id = ${orderId} AND ${RUNNING} AND next_wake_at = ${wakeAt} AND alarmed_wake_at IS NOT ${wakeAt}`,
+      WHERE id = ${orderId} AND next_wake_at = ${wakeAt} AND alarmed_wake_at IS NOT ${wakeAt}`,
     expect: { rows: 1, otherwise: "CONFLICT" },
   };
 }

@@ -120,13 +120,15 @@ export function endOrder(
     error?: string | null;
     /** Where a person is to look. */
     step?: string | undefined;
+    /** When its saga acts next although the order has ended; null: never. */
+    wakeAt?: string | null;
   },
 ): GuardedWrite {
   const stuck = q.to === "NeedsAttention" ? sql`stuck_since = COALESCE(stuck_since, ${q.at})` : MOVES_ON;
   const closed = q.to === "Cancelled" ? sql` AND NOT EXISTS (${LEFT_OPEN})` : sql``;
   return {
     statement: sql`UPDATE orders SET status = ${q.to}, step = ${q.step ?? "ended"}, error = COALESCE(error, ${q.error ?? null}),
-        next_wake_at = NULL, updated_at = ${q.at}, version = version + 1, ${stuck}
+        next_wake_at = ${q.wakeAt ?? null}, updated_at = ${q.at}, version = version + 1, ${stuck}
       WHERE id = ${orderId} AND status = ${q.from} AND fence = ${q.fence}${closed}`,
     expect: { rows: 1, otherwise: "FENCED" },
   };
