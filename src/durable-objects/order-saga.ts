@@ -57,6 +57,8 @@ const NO_REASON = { step: "create", code: "INTERNAL", reason: "no reason on reco
 
 const markOf = (ms: number, traceparent: string) => ({ at: new Date(ms).toISOString(), traceparent });
 
+const PASSING: ReadonlySet<SagaAction["do"]> = new Set(["fence", "take_over", "close"]);
+
 interface Asked {
   readonly act: OperatorAct;
   readonly answer: (answer: ActAnswer) => void;
@@ -172,7 +174,7 @@ export class OrderSaga extends DurableObject<Env> {
   private async turn(): Promise<void> {
     let span: string | undefined;
     for (let turns = 0; turns < MAX_TURNS; turns++) {
-      this.answerAsked();
+      if (!this.isPassing()) this.answerAsked();
       const known = readState(this.ctx.storage.sql);
       if (!known) return;
       const { state, traceparent } = known;
@@ -197,6 +199,15 @@ export class OrderSaga extends DurableObject<Env> {
         appendOutcome(this.ctx.storage.sql, markOf(this.now(), under), action, outcome, settled);
       });
     }
+  }
+
+  /**
+   * Is a batch due that only moves the order on? After a crash the database may show its effect before the journal does:
+   * it is settled first, so that nobody is refused what the order, as they see it, permits.
+   */
+  private isPassing(): boolean {
+    const known = readState(this.ctx.storage.sql);
+    return known !== null && PASSING.has(nextAction(known.state, this.now(), this.definitions).do);
   }
 
   /** What was asked is decided on between two steps: what is under way is settled first. */

@@ -86,6 +86,7 @@ export async function drive(run: Drive): Promise<void> {
     await settle();
     for (const alarm of stage.alarms.values()) if (alarm.at <= stage.now) begin(() => ring(run.env, alarm));
     await settle();
+    await whileHeld(run);
   }
   throw new Error(`5 it never comes to rest: ${MAX_STEPS} steps`);
 }
