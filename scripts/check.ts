@@ -12,9 +12,17 @@ const MAX_BUNDLE_KIB = 700;
 const STEPS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
   ["format", "oxfmt", ["--check", "."]],
   ["lint", "oxlint", ["--deny-warnings"]],
-  ...[".", "scripts", "test", "test/unit", "test/unit/resilience", "test/properties", "test/local", "test/browser"].map(
-    (folder) => [`types of ${folder}`, "tsc", ["-p", folder]] as const,
-  ),
+  ...[
+    ".",
+    "scripts",
+    "test",
+    "test/unit",
+    "test/unit/resilience",
+    "test/properties",
+    "test/local",
+    "test/browser",
+    "test/eval",
+  ].map((folder) => [`types of ${folder}`, "tsc", ["-p", folder]] as const),
   ["dead code", "knip", []],
   ["generated types are fresh", "wrangler", ["types", "--include-runtime=false", "--strict-vars=false", "--check"]],
   ["architecture", "vitest", ["run", "--project", "unit", "test/unit/architecture"]],
