@@ -104,6 +104,8 @@ export const AI_MAX_TOKENS = 512; // of each answer
 export const AI_TOKEN_BUDGET = 8_000; // of all calls together
 export const AI_MAX_LINES = 10; // ambiguous lines asked about; the others go back to the requester
 
+export const AGENT_INPUT_PIECE_BYTES = 1_000_000; // of a kept input in one row: a row of D1 ends at 2 MB
+
 // Commands
 export const MAX_COMMAND_LINES = 200; // lines of one transfer or receipt
 export const COMMAND_PLANS = 5; // how often one is planned anew when what it read has changed, before it is retried later

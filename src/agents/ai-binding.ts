@@ -3,6 +3,7 @@
  * tokens of the whole decision), records it for the trace, and makes up for what the library leaves out: it reads one
  * answer shape only, skips unknown tools and broken arguments in silence, and always makes one call too many.
  */
+import { aiCost } from "../config/ai.ts";
 import { AppError, messageOf } from "../domain/errors.ts";
 import type { Clock } from "../domain/ports.ts";
 import { readAnswer, type ModelAnswer } from "./ai-answer.ts";
@@ -27,6 +28,8 @@ export interface AiBounds {
 }
 
 export interface WrapOptions {
+  /** Version of the prompt, for the record. */
+  readonly prompt: string;
   readonly ai: AiBinding;
   readonly clock: Clock;
   readonly bounds: AiBounds;
@@ -60,7 +63,7 @@ export interface WrappedAi {
 const RAW_ANSWER_CHARACTERS = 2_000;
 
 export function wrapAi(options: WrapOptions): WrappedAi {
-  const { ai, clock, bounds } = options;
+  const { ai, clock, bounds, prompt } = options;
   const guard = options.guard ?? ((work) => work());
   const calls: AiCall[] = [];
   let spent = 0;
@@ -90,12 +93,14 @@ export function wrapAi(options: WrapOptions): WrappedAi {
       if (!answer) throw new AppError("DEPENDENCY_FAILED", "The model's answer has no known shape.");
       const tokens = answer.tokens ?? sent + estimateTokens(JSON.stringify(raw));
       spent += tokens;
-      calls.push({ model, ms: clock.now() - started, tokens, answer: shownAnswer(raw) });
+      const cost = aiCost(model, sent, Math.max(0, tokens - sent));
+      calls.push({ model, prompt, ms: clock.now() - started, tokens, cost, answer: shownAnswer(raw) });
       return answer;
     } catch (error) {
       spent += sent;
       const answer = raw === undefined ? {} : { answer: shownAnswer(raw) };
-      calls.push({ model, ms: clock.now() - started, tokens: sent, ...answer, error: messageOf(error) });
+      const cost = aiCost(model, sent, 0);
+      calls.push({ model, prompt, ms: clock.now() - started, tokens: sent, cost, ...answer, error: messageOf(error) });
       throw error;
     }
   }

@@ -10,7 +10,8 @@ export function mustHave(loaded: Loaded): RequestContext {
   return loaded.context;
 }
 
-export function byAgent(loaded: Loaded, agent: string, action: string, after: unknown, reason?: string): AuditEntry {
+/** `after` is an object: the decisions of the move are named in it. */
+export function byAgent(loaded: Loaded, agent: string, action: string, after: object, reason?: string): AuditEntry {
   return {
     actor: { id: agent, kind: "agent" },
     action,

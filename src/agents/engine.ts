@@ -14,11 +14,17 @@ export const AGENTS = [
 ] as const;
 export type AgentName = (typeof AGENTS)[number];
 
+const count = z.int().nonnegative();
+
 /** One call to a model, for the trace. */
 const callSchema = z.object({
   model: z.string(),
+  /** Name and hash of the prompt's text. */
+  prompt: z.string(),
   ms: z.number(),
-  tokens: z.int().nonnegative(),
+  tokens: count,
+  /** In millionths of a dollar. */
+  cost: count,
   /** The raw answer, cut to a readable length; absent when none came. */
   answer: z.string().optional(),
   error: z.string().optional(),
@@ -32,10 +38,23 @@ export const adviceSchema = z.object({
   /** Why the engine gave less than it was asked for; then the rules' answer holds. */
   failure: z.string().optional(),
   calls: z.array(callSchema),
+  /** Hash of the question, by which the answer is found again. */
+  asked: z.string().optional(),
 });
 
 export type Advice = z.output<typeof adviceSchema>;
 export type AiCall = z.output<typeof callSchema>;
+
+/** An engine's words on a decision: output of a model, shown as such, and read by no rule. */
+export const explanationSchema = z.object({
+  /** null: none came, and `failure` says why. */
+  text: z.string().nullable(),
+  /** The rules that it says it is about: ids of the decision's own. */
+  rules: z.array(z.string()),
+  failure: z.string().optional(),
+  calls: z.array(callSchema),
+});
+export type Explanation = z.output<typeof explanationSchema>;
 
 /** A line that the rules leave open. `text` is the sender's; `candidates` is the closed list. */
 export interface OpenLine {
@@ -56,10 +75,23 @@ export type Question =
       readonly note: string;
     };
 
+/** A decision on scrutiny to put into words. Trusted facts only: none of it was written by the sender. */
+export interface DecidedLevel {
+  readonly level: Level;
+  readonly floor: Level;
+  readonly total: number;
+  readonly currency: string;
+  readonly region: string;
+  readonly hits: readonly { readonly rule: string; readonly reason: string }[];
+  readonly approvers: readonly { readonly approver: string; readonly rule: string; readonly reason: string }[];
+}
+
 export interface DecisionEngine {
   readonly name: string;
   /** Never rejects for a failing model: that is `failure` in the advice. */
   advise(agent: AgentName, question: Question): Promise<Advice>;
+  /** Words on what was decided; an engine that has none doesn't have this. */
+  explain?(decided: DecidedLevel): Promise<Explanation>;
 }
 
 export const NO_ADVICE: Advice = { choices: [], calls: [] };

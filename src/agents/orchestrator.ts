@@ -4,18 +4,17 @@
  */
 import { insertAgentStep, type NewAgentStep } from "../db/queries/agent-traces.ts";
 import { findRequest, moveRequest } from "../db/queries/requests.ts";
-import type { AnyEventDraft, DoneMark, GuardedWrite } from "../db/unit-of-work.ts";
-import { canonicalJson } from "../domain/canonical-json.ts";
+import type { AnyEventDraft, AuditEntry, DoneMark } from "../db/unit-of-work.ts";
 import { AppError } from "../domain/errors.ts";
 import { parseRequestContext } from "../domain/request-context.ts";
 import { canMove, isFinal, isRequestStatus, type RequestStatus } from "../domain/request.ts";
 import type { Trace } from "../domain/trace.ts";
 import { isoNow } from "../services/deps.ts";
-import type { AgentTrace } from "./agent-trace.ts";
 import { dueMove, nextApprovalMove, reminderMove } from "./approval-moves.ts";
 import type { Loaded, Move, NextMove, OrchestratorDeps } from "./move.ts";
 import { nextAttentionMove, nextOrderMove } from "./order-moves.ts";
 import { nextPricingMove, nextReadingMove, nextRoutingMove, nextUploadedMove } from "./reading-moves.ts";
+import { storedStep } from "./stored-step.ts";
 
 const MAX_MOVES = 20;
 const MAX_CONFLICTS = 5;
@@ -109,13 +108,14 @@ export async function commitMove(
     throw new AppError("INTERNAL", `a request can't go from ${from} to ${change.status}`);
   }
   const at = isoNow(deps);
-  const traced: GuardedWrite[] = [];
-  for (const agent of move.agents ?? []) traced.push(...insertAgentStep(request.id, await stepOf(deps, agent), at));
+  const steps: NewAgentStep[] = [];
+  for (const agent of move.agents ?? []) steps.push(await storedStep(agent, deps.sha256));
+  const traced = steps.flatMap((step) => insertAgentStep(request.id, step, at));
   const committed = await deps.commit({
     trace,
     ...(done ? { done } : {}),
     writes: [moveRequest(request.id, request.version, at, change), ...traced, ...(move.writes ?? [])],
-    audit: move.audit,
+    audit: withDecisions(move.audit, steps),
     events: [...statusEvents(loaded, change.status, at), ...(move.events ?? [])],
   });
   if (committed.ok) return "done";
@@ -124,16 +124,23 @@ export async function commitMove(
   throw new AppError(committed.code, `request ${request.id}: ${committed.code}`, { retryable: true });
 }
 
-async function stepOf(deps: OrchestratorDeps, agent: AgentTrace): Promise<NewAgentStep> {
-  return {
-    agent: agent.agent,
-    engine: agent.engine,
-    inputHash: await deps.sha256(canonicalJson(agent.input)),
-    advice: agent.advice,
-    ruleHits: agent.ruleHits,
-    final: agent.final,
-    overrideReason: agent.overrideReason ?? null,
-  };
+/**
+ * The trail names each decision of the move by its hashes, in the entry of the agent that made it, else in the first: so
+ * the sealed trail holds for the trace too.
+ */
+function withDecisions(audit: readonly AuditEntry[], steps: readonly NewAgentStep[]): AuditEntry[] {
+  const of = Map.groupBy(steps, ({ agent }) =>
+    Math.max(
+      0,
+      audit.findIndex((entry) => entry.actor.id === agent),
+    ),
+  );
+  return audit.map((entry, index) => {
+    const decisions = of.get(index)?.map((step) => {
+      return { decision: step.decision, input: step.inputHash, decided: step.decisionHash };
+    });
+    return decisions ? { ...entry, after: { ...(entry.after as object), decisions } } : entry;
+  });
 }
 
 function statusEvents({ request }: Loaded, to: RequestStatus, at: string): AnyEventDraft[] {

@@ -4,34 +4,43 @@
  */
 import type { Allocation, OrderDraft, RequestContext } from "../domain/request-context.ts";
 import { allocationAmount, totalOf } from "../domain/sourcing.ts";
-import type { AgentResult } from "./agent-trace.ts";
+import { traced, type AgentResult } from "./agent-trace.ts";
+
+/** All that the order rests on. */
+export interface DraftInput {
+  readonly allocations: readonly Allocation[];
+  readonly currency: string;
+}
 
 /** Needs the `sources` section. `line` is the order's own numbering, `requestLine` the request's. */
 export function draftOrder(context: RequestContext): AgentResult<OrderDraft> {
-  const allocations = context.trusted.sources?.allocations ?? [];
+  const { sources, request } = context.trusted;
+  return decideDraft({ allocations: sources?.allocations ?? [], currency: request.currency });
+}
+
+export function decideDraft(input: DraftInput): AgentResult<OrderDraft> {
+  const { allocations, currency } = input;
   const section: OrderDraft = {
     lines: allocations.map(({ line: requestLine, ...rest }, index) => ({ ...rest, line: index + 1, requestLine })),
     purchases: purchasesOf(allocations),
     total: totalOf(allocations),
-    currency: context.trusted.request.currency,
+    currency,
   };
   const suppliers = section.purchases.map((purchase) => purchase.supplier);
-  return {
-    section,
-    trace: {
-      agent: "OrderGenerator",
-      engine: "rules",
-      input: { allocations },
-      advice: null,
-      ruleHits: [
-        { rule: "one-order-per-request", reason: `${section.lines.length} order lines.` },
-        ...(suppliers.length > 0
-          ? [{ rule: "one-purchase-per-supplier", reason: `Purchases from ${suppliers.join(", ")}.` }]
-          : []),
-      ],
-      final: { lines: section.lines.length, purchases: section.purchases, total: section.total },
-    },
-  };
+  return traced(section, {
+    agent: "OrderGenerator",
+    decision: "draft_order",
+    engine: "rules",
+    input,
+    advice: null,
+    ruleHits: [
+      { rule: "one-order-per-request", reason: `${section.lines.length} order lines.` },
+      ...(suppliers.length > 0
+        ? [{ rule: "one-purchase-per-supplier", reason: `Purchases from ${suppliers.join(", ")}.` }]
+        : []),
+    ],
+    final: { lines: section.lines.length, purchases: section.purchases, total: section.total },
+  });
 }
 
 /** One purchase per supplier, one line per SKU in it, with the quantity that is ordered. */

@@ -66,7 +66,7 @@ function place(deps: OrchestratorDeps, loaded: Loaded): Move {
   return {
     change: { status: "ordering", orderId, context: JSON.stringify(withTrusted(context, { order: draft })) },
     writes,
-    audit: [byAgent(loaded, "OrderGenerator", "order.placed", { order_id: orderId, ...(trace.final as object) })],
+    audit: [byAgent(loaded, "OrderGenerator", "order.placed", { order_id: orderId, ...trace.final })],
     events,
     agents: [trace],
   };

@@ -11,7 +11,7 @@ import {
   type UnresolvedLine,
 } from "../domain/request-context.ts";
 import type { RequestLine } from "../domain/request-line.ts";
-import { hitForLines, type AgentResult } from "./agent-trace.ts";
+import { hitForLines, traced, type AgentResult } from "./agent-trace.ts";
 import type { Advice, DecisionEngine, OpenLine } from "./engine.ts";
 
 export interface PartsFacts {
@@ -24,14 +24,32 @@ export interface ResolvedSection {
   readonly unresolved: UnresolvedLine[];
 }
 
+/** All that the lines' parts rest on but the advice. A part that several lines may mean is there once. */
+export interface PartsInput {
+  readonly lines: readonly RequestLine[];
+  readonly parts: readonly PartCandidate[];
+  /** By line: the SKUs of its candidates. */
+  readonly candidates: readonly (readonly [line: number, skus: readonly string[]])[];
+}
+
 /** Resolves every line. Order of the result: that of the lines. */
-export async function resolveParts(
+export function resolveParts(
   context: RequestContext,
-  facts: PartsFacts,
+  { candidates }: PartsFacts,
   engine: DecisionEngine,
 ): Promise<AgentResult<ResolvedSection>> {
-  const lines = senderLines(context);
-  const candidatesOf = (line: number) => facts.candidates.get(line) ?? [];
+  const parts = new Map([...candidates.values()].flat().map((part) => [part.sku, part]));
+  const skus = [...candidates].map(([line, of]) => [line, of.map(({ sku }) => sku)] as const);
+  return decideParts({ lines: senderLines(context), parts: [...parts.values()], candidates: skus }, engine);
+}
+
+export async function decideParts(input: PartsInput, engine: DecisionEngine): Promise<AgentResult<ResolvedSection>> {
+  const { lines } = input;
+  const parts = new Map(input.parts.map((part) => [part.sku, part]));
+  const candidates = new Map(
+    input.candidates.map(([line, skus]) => [line, skus.flatMap((sku) => parts.get(sku) ?? [])]),
+  );
+  const candidatesOf = (line: number) => candidates.get(line) ?? [];
   const byRules = lines.map((line) => ({ line, resolution: resolveLine(line, candidatesOf(line.line)) }));
   const open = byRules.flatMap(({ line, resolution }) => openLine(line, resolution, candidatesOf(line.line)));
   const advice = open.length > 0 ? await engine.advise("PartsSpecialist", { kind: "choose_parts", lines: open }) : null;
@@ -46,21 +64,19 @@ export async function resolveParts(
   });
   const section = sectionOf(resolutions);
   const override = overrideReason(advice, refused);
-  return {
-    section,
-    trace: {
-      agent: "PartsSpecialist",
-      engine: advice === null ? "rules" : engine.name,
-      input: { lines, candidates: lines.map(({ line }) => candidatesOf(line)) },
-      advice,
-      ruleHits: hitsOf(section),
-      final: {
-        resolved: section.lines.map(({ line, sku, quantity, how }) => ({ line, sku, quantity, how })),
-        unresolved: section.unresolved.map(({ line, kind }) => ({ line, kind })),
-      },
-      ...(override === null ? {} : { overrideReason: override }),
+  return traced(section, {
+    agent: "PartsSpecialist",
+    decision: "resolve_parts",
+    engine: advice === null ? "rules" : engine.name,
+    input,
+    advice,
+    ruleHits: hitsOf(section),
+    final: {
+      resolved: section.lines.map(({ line, sku, quantity, how }) => ({ line, sku, quantity, how })),
+      unresolved: section.unresolved.map(({ line, kind }) => ({ line, kind })),
     },
-  };
+    ...(override === null ? {} : { overrideReason: override }),
+  });
 }
 
 /** The question about a line, if it is one for the engine: free text, ambiguous, with candidates to choose from. */

@@ -177,6 +177,8 @@ function askBack(loaded: Loaded, context: RequestContext | null, problems: reado
       reason,
       ...(context ? { context: JSON.stringify(context) } : {}),
     },
-    audit: [byAgent(loaded, "PartsSpecialist", "request.needs clarification", problems.slice(0, 20), reason)],
+    audit: [
+      byAgent(loaded, "PartsSpecialist", "request.needs clarification", { problems: problems.slice(0, 20) }, reason),
+    ],
   };
 }

@@ -8,7 +8,7 @@ import { coversRegion, hasRight, type Principal } from "../domain/identity.ts";
 import { isoDateAfter } from "../domain/iso-date.ts";
 import { decideFloor, POLICY, type ApprovalFacts, type ApprovalPerson, type Policy } from "../domain/policy.ts";
 import type { Chain, RequestContext, Routed, RuleHit } from "../domain/request-context.ts";
-import type { AgentResult } from "./agent-trace.ts";
+import { traced, type AgentResult } from "./agent-trace.ts";
 import type { DecisionEngine } from "./engine.ts";
 
 /** A request needed within so many days is urgent. Urgency orders work; it never lowers an approval. */
@@ -23,10 +23,20 @@ export interface RoutingFacts {
   readonly destination: { readonly id: string; readonly region: string } | null;
 }
 
+/** All that type, urgency and permission rest on. */
+export interface RoutingInput {
+  readonly request: RequestContext["trusted"]["request"];
+  readonly facts: RoutingFacts;
+}
+
 /** Type, urgency and permission. What isn't permitted ends as rejected with `reason`. */
 export function routeRequest(context: RequestContext, facts: RoutingFacts): AgentResult<Routed> {
-  const { request } = context.trusted;
-  const refusal = refusalOf(context, facts);
+  return decideRoute({ request: context.trusted.request, facts });
+}
+
+export function decideRoute(input: RoutingInput): AgentResult<Routed> {
+  const { request, facts } = input;
+  const refusal = refusalOf(input);
   const needed = request.neededBy?.slice(0, 10);
   const urgent = needed !== undefined && needed <= isoDateAfter(facts.now, URGENT_DAYS);
   const hits: RuleHit[] = [
@@ -41,12 +51,18 @@ export function routeRequest(context: RequestContext, facts: RoutingFacts): Agen
     permitted: refusal === null,
     reason: hits[1]?.reason ?? "",
   };
-  const trace = { agent: "RequestRouter", engine: "rules", input: { request, facts }, advice: null } as const;
-  return { section, trace: { ...trace, ruleHits: hits, final: section } };
+  return traced(section, {
+    agent: "RequestRouter",
+    decision: "route_request",
+    engine: "rules",
+    input,
+    advice: null,
+    ruleHits: hits,
+    final: section,
+  });
 }
 
-function refusalOf(context: RequestContext, facts: RoutingFacts): RuleHit | null {
-  const { request } = context.trusted;
+function refusalOf({ request, facts }: RoutingInput): RuleHit | null {
   const { requester, destination } = facts;
   if (!requester || requester.subject !== request.requester) {
     return { rule: "requester-unknown", reason: `${request.requester} is not known, or was revoked.` };
@@ -74,6 +90,14 @@ export interface ApprovalChainFacts {
   readonly people: readonly ApprovalPerson[];
 }
 
+/** All that the chain rests on but the advice. */
+export interface ApprovalInput {
+  readonly approval: ApprovalFacts;
+  readonly policy: Policy;
+  /** The sender's words: for the engine alone. */
+  readonly note: string;
+}
+
 /**
  * The approval chain of a priced request. Needs the sections `routed`, `resolved` and `sources`. The engine is asked
  * when the sender left a note and the rules don't reject anyway; its level counts only where it is stricter.
@@ -84,9 +108,13 @@ export async function routeApproval(
   engine: DecisionEngine,
   policy: Policy = POLICY,
 ): Promise<AgentResult<Chain>> {
-  const approval = approvalFacts(context, facts.people);
-  const floor = decideFloor(approval, policy);
   const note = context.untrusted.note?.untrusted.trim() ?? "";
+  return decideApproval({ approval: approvalFacts(context, facts.people), policy, note }, engine);
+}
+
+export async function decideApproval(input: ApprovalInput, engine: DecisionEngine): Promise<AgentResult<Chain>> {
+  const { approval, policy, note } = input;
+  const floor = decideFloor(approval, policy);
   const { total, currency, categories } = approval;
   const asks = note !== "" && floor.level !== "reject";
   const advice = asks
@@ -98,18 +126,17 @@ export async function routeApproval(
     ...(lower ? [`The engine asked for ${advice.level}; the rules' floor ${floor.level} holds.`] : []),
     ...(advice?.failure === undefined ? [] : [`The engine failed, the rules' answer holds: ${advice.failure}`]),
   ];
-  return {
-    section,
-    trace: {
-      agent: "RequestRouter",
-      engine: advice === null ? "rules" : engine.name,
-      input: { approval, policy: policy.version, note },
-      advice,
-      ruleHits: section.hits,
-      final: section,
-      ...(reasons.length === 0 ? {} : { overrideReason: reasons.join(" ") }),
-    },
-  };
+  return traced(section, {
+    agent: "RequestRouter",
+    decision: "route_approval",
+    engine: advice === null ? "rules" : engine.name,
+    input,
+    advice,
+    ruleHits: section.hits,
+    final: section,
+    levels: { floor: section.floor, level: section.level },
+    ...(reasons.length === 0 ? {} : { overrideReason: reasons.join(" ") }),
+  });
 }
 
 function approvalFacts(context: RequestContext, people: readonly ApprovalPerson[]): ApprovalFacts {

@@ -1,5 +1,6 @@
 /** The agents' decision trace of a request: what each agent was given, what it gave, and which rules held. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { readInput, replayRun } from "../agents/replay.ts";
 import { findAgentRun } from "../db/queries/agent-traces.ts";
 import { findRequest } from "../db/queries/requests.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -8,13 +9,18 @@ import { BEARER, createRoute, json, problems, z } from "./openapi.ts";
 import { problem } from "./problem.ts";
 import { maySee } from "./requests.ts";
 
+const params = z.object({ id: z.string().min(1).max(100) });
+
 const run = createRoute({
   method: "get",
   path: "/api/agent-runs/{id}",
   tags: ["agents"],
   security: BEARER,
   middleware: [requires("audit.read")] as const,
-  request: { params: z.object({ id: z.string().min(1).max(100) }) },
+  request: {
+    params,
+    query: z.strictObject({ inputs: z.enum(["true", "false"]).default("false") }),
+  },
   responses: {
     200: json(
       z.object({
@@ -26,7 +32,22 @@ const run = createRoute({
             step: z.int(),
             agent: z.string(),
             engine: z.string(),
+            decision: z.string().nullable(),
+            /** SHA-256 of the input in canonical JSON; the trail has it too. */
             input_hash: z.string(),
+            /** All that the decision rests on, where `inputs=true` asks for it; null: it wasn't kept yet. */
+            input: z.unknown().optional(),
+            /** SHA-256 of all that was decided. */
+            decision_hash: z.string().nullable(),
+            model: z.string().nullable(),
+            prompt_version: z.string().nullable(),
+            floor: z.string().nullable(),
+            advised: z.string().nullable(),
+            level: z.string().nullable(),
+            calls: z.int(),
+            tokens: z.int(),
+            cost_micro_usd: z.int(),
+            ms: z.int(),
             advice: z.unknown(),
             rule_hits: z.array(z.object({ rule: z.string(), reason: z.string() })),
             final: z.unknown(),
@@ -41,19 +62,69 @@ const run = createRoute({
   },
 });
 
+const replay = createRoute({
+  method: "get",
+  path: "/api/agent-runs/{id}/replay",
+  tags: ["agents"],
+  security: BEARER,
+  middleware: [requires("audit.read")] as const,
+  request: { params },
+  responses: {
+    200: json(
+      z.object({
+        run_id: z.string(),
+        request_id: z.string(),
+        /** No step came out differently. */
+        same: z.boolean(),
+        steps: z.array(
+          z.object({
+            step: z.int(),
+            agent: z.string(),
+            decision: z.string().nullable(),
+            outcome: z.enum(["same", "different", "not_kept"]),
+            differs: z.array(z.string()),
+          }),
+        ),
+      }),
+      "Each step decided again by today's rules from its kept input and the advice of then",
+    ),
+    ...problems("UNAUTHENTICATED", "FORBIDDEN", "NOT_FOUND"),
+  },
+});
+
 export function registerAgentRuns(app: OpenAPIHono<AppEnv>): void {
   app.openapi(run, async (c) => {
-    const { db } = c.get("container");
+    const container = c.get("container");
+    const { db } = container;
     const traced = await findAgentRun(db, c.req.valid("param").id);
     const found = traced && (await findRequest(db, traced.run.requestId));
     if (!traced || !found || !maySee(c.get("principal"), found.request)) {
       return problem(c, { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" });
     }
+    const inputs = new Map<number, unknown>();
+    if (c.req.valid("query").inputs === "true") {
+      for (const { step } of traced.steps) {
+        const kept = await readInput(container, traced.run.id, step);
+        inputs.set(step, kept === null ? null : JSON.parse(kept));
+      }
+    }
     const steps = traced.steps.map((step) => ({
       step: step.step,
       agent: step.agent,
+      decision: step.decision,
       engine: step.engine,
       input_hash: step.inputHash,
+      ...(inputs.has(step.step) ? { input: inputs.get(step.step) } : {}),
+      decision_hash: step.decisionHash,
+      model: step.model,
+      prompt_version: step.promptVersion,
+      floor: step.floor,
+      advised: step.advised,
+      level: step.level,
+      calls: step.calls,
+      tokens: step.tokens,
+      cost_micro_usd: step.cost,
+      ms: step.ms,
       advice: JSON.parse(step.advice) as unknown,
       rule_hits: JSON.parse(step.ruleHits) as { rule: string; reason: string }[],
       final: JSON.parse(step.final) as unknown,
@@ -62,5 +133,25 @@ export function registerAgentRuns(app: OpenAPIHono<AppEnv>): void {
     }));
     const { id, requestId, startedAt } = traced.run;
     return c.json({ run_id: id, request_id: requestId, started_at: startedAt, steps }, 200);
+  });
+
+  app.openapi(replay, async (c) => {
+    const container = c.get("container");
+    const replayed = await replayRun(container, c.req.valid("param").id);
+    const found = replayed && (await findRequest(container.db, replayed.requestId));
+    if (!replayed || !found || !maySee(c.get("principal"), found.request)) {
+      return problem(c, { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" });
+    }
+    const { runId, requestId, steps } = replayed;
+    const same = steps.every(({ outcome }) => outcome !== "different");
+    return c.json(
+      {
+        run_id: runId,
+        request_id: requestId,
+        same,
+        steps,
+      },
+      200,
+    );
   });
 }

@@ -1,5 +1,5 @@
 /** Tables of migrations/, typed for drizzle: requests. A test compares each column with the migrated database. */
-import { integer, primaryKey, text, sqliteTable } from "drizzle-orm/sqlite-core";
+import { blob, integer, primaryKey, text, sqliteTable } from "drizzle-orm/sqlite-core";
 import { DOCUMENT_STORES } from "../../domain/ports.ts";
 
 export const uploads = sqliteTable("uploads", {
@@ -125,6 +125,44 @@ export const agentSteps = sqliteTable(
     final: text("final").notNull(),
     overrideReason: text("override_reason"),
     at: text("at").notNull(),
+    decision: text("decision"),
+    input: blob("input"),
+    decisionHash: text("decision_hash"),
+    model: text("model"),
+    promptVersion: text("prompt_version"),
+    floor: text("floor"),
+    advised: text("advised"),
+    level: text("level"),
+    explanation: text("explanation"),
+    calls: integer("calls").notNull().default(0),
+    tokens: integer("tokens").notNull().default(0),
+    cost: integer("cost").notNull().default(0),
+    ms: integer("ms").notNull().default(0),
   },
   (t) => [primaryKey({ columns: [t.runId, t.step] })],
+);
+
+export const agentInputs = sqliteTable(
+  "agent_inputs",
+  {
+    runId: text("run_id").notNull(),
+    step: integer("step").notNull(),
+    part: integer("part").notNull(),
+    piece: blob("piece").notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.runId, t.step, t.part] })],
+);
+
+export const aiUsage = sqliteTable(
+  "ai_usage",
+  {
+    day: text("day").notNull(),
+    model: text("model").notNull(),
+    calls: integer("calls").notNull().default(0),
+    tokens: integer("tokens").notNull().default(0),
+    cost: integer("cost").notNull().default(0),
+    heldTokens: integer("held_tokens").notNull().default(0),
+    heldCost: integer("held_cost").notNull().default(0),
+  },
+  (t) => [primaryKey({ columns: [t.day, t.model] })],
 );

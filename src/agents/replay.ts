@@ -1,0 +1,92 @@
+/**
+ * Decides a run again, each step from its kept input with today's rules and the advice of then, and compares: the same
+ * means the same bit for bit. Nothing is written.
+ */
+import { findAgentRun, readInputPieces, type AgentStepRow } from "../db/queries/agent-traces.ts";
+import { canonicalJson } from "../domain/canonical-json.ts";
+import { messageOf } from "../domain/errors.ts";
+import type { ServiceDeps } from "../services/deps.ts";
+import { DECISION_KINDS, decidedBy, type DecisionKind } from "./agent-trace.ts";
+import { DECISIONS, type Decide } from "./decisions.ts";
+import { adviceSchema } from "./engine.ts";
+import { unpackInput } from "./packed-input.ts";
+import { replayEngine } from "./replay-engine.ts";
+
+type ReplayDeps = Pick<ServiceDeps, "db" | "sha256">;
+
+export interface ReplayedStep {
+  readonly step: number;
+  readonly agent: string;
+  readonly decision: string | null;
+  /** `not_kept`: of before inputs were kept. */
+  readonly outcome: "same" | "different" | "not_kept";
+  /** What differs, in words. */
+  readonly differs: string[];
+}
+
+export interface ReplayedRun {
+  readonly runId: string;
+  readonly requestId: string;
+  readonly steps: ReplayedStep[];
+}
+
+/** `decisions`: the rules to decide by. Null: there is no such run. */
+export async function replayRun(
+  deps: ReplayDeps,
+  id: string,
+  decisions: Readonly<Record<DecisionKind, Decide>> = DECISIONS,
+): Promise<ReplayedRun | null> {
+  const traced = await findAgentRun(deps.db, id);
+  if (!traced) return null;
+  const steps: ReplayedStep[] = [];
+  for (const step of traced.steps) {
+    const { step: number, agent, decision } = step;
+    const differs = await differencesOf(deps, step, decisions);
+    const outcome = differs === null ? "not_kept" : differs.length === 0 ? "same" : "different";
+    steps.push({ step: number, agent, decision, outcome, differs: differs ?? [] });
+  }
+  return { runId: traced.run.id, requestId: traced.run.requestId, steps };
+}
+
+/** The input of a step as it was kept: canonical JSON. Null: none was. Rejects when it can't be read any more. */
+export async function readInput(deps: ReplayDeps, runId: string, step: number): Promise<string | null> {
+  const pieces = await readInputPieces(deps.db, runId, step);
+  return pieces === null ? null : unpackInput(pieces);
+}
+
+async function differencesOf(
+  deps: ReplayDeps,
+  step: AgentStepRow,
+  decisions: Readonly<Record<DecisionKind, Decide>>,
+): Promise<string[] | null> {
+  const pieces = await readInputPieces(deps.db, step.runId, step.step);
+  if (pieces === null || step.decision === null) return null;
+  const kind = DECISION_KINDS.find((one) => one === step.decision);
+  if (kind === undefined) return [`there is no decision ${step.decision} any more`];
+  try {
+    const input = await unpackInput(pieces);
+    const changed =
+      (await deps.sha256(input)) === step.inputHash ? [] : ["the kept input isn't the one that was decided on"];
+    return [...changed, ...(await decidedAgain(deps, step, decisions[kind], JSON.parse(input) as unknown))];
+  } catch (error) {
+    return [`it can't be decided again: ${messageOf(error)}`];
+  }
+}
+
+async function decidedAgain(deps: ReplayDeps, step: AgentStepRow, decide: Decide, input: unknown): Promise<string[]> {
+  const advice = adviceSchema.nullable().parse(JSON.parse(step.advice));
+  const engine = replayEngine(step.engine, advice === null ? [] : [advice], deps.sha256);
+  const { trace } = await decide(input, engine);
+  const again = decidedBy(trace);
+  if ((await deps.sha256(canonicalJson(again))) === step.decisionHash) return [];
+  const was: Readonly<Record<string, string | null>> = {
+    "the rules that fired": step.ruleHits,
+    "what was decided": step.final,
+    "why the advice didn't hold": JSON.stringify(step.overrideReason),
+  };
+  const is = [again.ruleHits, again.final, again.overrideReason];
+  const differs = Object.entries(was).filter(
+    ([, kept], index) => canonicalJson(JSON.parse(kept ?? "null")) !== canonicalJson(is[index]),
+  );
+  return differs.length === 0 ? ["the decision in full"] : differs.map(([what]) => what);
+}
