@@ -18,6 +18,7 @@ export const MAX_UPLOAD_BYTES = 10 * 1024 * 1024;
 export const MAX_REQUEST_LINES = 1_000;
 export const PAGE_LIMIT_DEFAULT = 50;
 export const PAGE_LIMIT_MAX = 200;
+export const LIST_WALK_ROWS = 2_000; // of a list that no index filters: a page looks at no more, and says where the next goes on
 
 // Cache-aside
 export const PARTS_CACHE_TTL_S = 24 * 60 * 60;

@@ -1,8 +1,8 @@
 /** Commands: accepted with 202, executed from the queue; `GET` tells what became of them. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_JSON_BYTES, MAX_REPLAY_COMMANDS } from "../config.ts";
+import { LIST_WALK_ROWS, MAX_JSON_BYTES, MAX_REPLAY_COMMANDS } from "../config.ts";
 import type { Container } from "../container.ts";
-import { findCommand, listCommands, type CommandRow } from "../db/queries/commands.ts";
+import { findCommandWalkEnd, findCommand, listApplied, listCommands, type CommandRow } from "../db/queries/commands.ts";
 import type { Principal } from "../domain/identity.ts";
 import { acceptCommand } from "../services/command-acceptance.ts";
 import { resultOf } from "../services/command-answers.ts";
@@ -109,7 +109,7 @@ const list = createRoute({
   responses: {
     200: json(
       pageSchema(listed),
-      "Commands newest first: a device's own, a person's region. Without a state all but those that were applied",
+      "Commands newest first: a device's own, a person's region. Without a state all but those that were applied. These come by id, and a page that isn't full, or empty, has more behind it while there is a next cursor",
     ),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
@@ -159,19 +159,25 @@ export function registerCommands(app: OpenAPIHono<AppEnv>): void {
 
   app.openapi(list, async (c) => {
     const { kind, subject, region } = c.get("principal");
-    const { cursor, limit, sender, ...filter } = c.req.valid("query");
+    const { cursor, limit, sender, state } = c.req.valid("query");
     const own = `${kind}:${subject}`;
     if (kind === "device" && sender !== undefined && sender !== own) return c.json(pageOf([], limit, String), 200);
     const scope = kind === "device" ? { sender: own, region: null } : { sender, region };
-    const page = { ...filter, ...scope, after: cursor ?? null, limit: limit + 1 };
-    const rows = await listCommands(c.get("container").db, page);
+    const page = { ...scope, limit: limit + 1 };
+    const { db } = c.get("container");
+    const after = cursor?.[1] ?? null;
+    const until = state === "applied" ? await findCommandWalkEnd(db, after, LIST_WALK_ROWS) : null;
+    const rows =
+      state === "applied"
+        ? await listApplied(db, { ...page, after, until: until?.[1] ?? null })
+        : await listCommands(db, { ...page, state, after: cursor ?? null });
     const items = rows.map((row) => ({
       ...view(row),
       sender: row.sender,
       data: JSON.parse(row.data) as Record<string, unknown>,
     }));
     return c.json(
-      pageOf(items, limit, ({ id }) => id),
+      pageOf(items, limit, ({ id }) => id, until),
       200,
     );
   });

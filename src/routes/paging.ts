@@ -19,13 +19,18 @@ export function pageSchema<T extends z.ZodType>(item: T) {
   return z.object({ data: z.array(item), meta: z.object({ count: z.int(), next_cursor: z.string().nullable() }) });
 }
 
-/** `items`: one more than `limit`, when there are more. `idOf`: the second half of the list's key, `[created_at, id]`. */
+/**
+ * `items`: one more than `limit`, when there are more. `idOf`: the second half of the list's key, `[created_at, id]`.
+ * `walkedTo`: where the look through a list that no index filters was broken off: a page that isn't full goes on there.
+ */
 export function pageOf<T extends { readonly created_at: string }>(
   items: readonly T[],
   limit: number,
   idOf: (item: T) => string,
+  walkedTo: readonly [createdAt: string, id: string] | null = null,
 ) {
   const data = items.slice(0, limit);
   const last = items.length > limit ? data.at(-1) : undefined;
-  return { data, meta: { count: data.length, next_cursor: last ? encodePageKey(last.created_at, idOf(last)) : null } };
+  const next = last ? ([last.created_at, idOf(last)] as const) : walkedTo;
+  return { data, meta: { count: data.length, next_cursor: next ? encodePageKey(...next) : null } };
 }

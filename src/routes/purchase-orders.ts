@@ -1,9 +1,10 @@
 /** Purchase orders with what of them is still open, so that a keeper knows what to receive. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { MAX_JSON_BYTES } from "../config.ts";
+import { LIST_WALK_ROWS, MAX_JSON_BYTES } from "../config.ts";
 import {
   findPurchaseOrder,
   listAllPurchaseOrders,
+  findPurchaseOrderWalkEnd,
   type PurchaseOrderLineRow,
   type PurchaseOrderOf,
 } from "../db/queries/purchase-orders.ts";
@@ -77,7 +78,7 @@ const list = createRoute({
   responses: {
     200: json(
       pageSchema(summary),
-      "Purchase orders of the caller's regions, newest first; `location` is where they go",
+      "Purchase orders of the caller's regions, newest first; `location` is where they go. Not full, or empty: there are more while there is a next cursor",
     ),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
@@ -128,10 +129,13 @@ export function registerPurchaseOrders(app: OpenAPIHono<AppEnv>): void {
   app.openapi(list, async (c) => {
     const { cursor, limit, ...filter } = c.req.valid("query");
     const { region } = c.get("principal");
-    const query = { ...filter, region, after: cursor ?? null, limit: limit + 1 };
-    const rows = await listAllPurchaseOrders(c.get("container").db, query);
+    const { db } = c.get("container");
+    const after = cursor ?? null;
+    // The open ones are few; of all the others it is the walk that is bounded.
+    const until = filter.status === "placed" ? null : await findPurchaseOrderWalkEnd(db, after, LIST_WALK_ROWS);
+    const rows = await listAllPurchaseOrders(db, { ...filter, region, after, until, limit: limit + 1 });
     return c.json(
-      pageOf(rows.map(view), limit, ({ id }) => id),
+      pageOf(rows.map(view), limit, ({ id }) => id, until),
       200,
     );
   });

@@ -1,12 +1,16 @@
 /** How the lists are read: by which index, and never by a walk over what only grows. */
 import { beforeAll, describe, it } from "vitest";
+import { LIST_WALK_ROWS } from "../../src/config.ts";
 import { openDatabase, type Database } from "../../src/db/database.ts";
+import { findCommandWalkEnd, listApplied } from "../../src/db/queries/commands.ts";
 import { listOrders } from "../../src/db/queries/orders.ts";
 import { listWaitingPurchases } from "../../src/db/queries/purchase-proposals.ts";
-import { listAllPurchaseOrders } from "../../src/db/queries/purchase-orders.ts";
+import { listAllPurchaseOrders, findPurchaseOrderWalkEnd } from "../../src/db/queries/purchase-orders.ts";
 import { listRates } from "../../src/db/queries/sourcing.ts";
+import { listTransfers } from "../../src/db/queries/transfers.ts";
+import { hasDelivered } from "../../src/db/queries/webhook-deliveries.ts";
 import { aroundDatabase } from "../support/bindings.ts";
-import { env, startWorld } from "../support/harness.ts";
+import { as, env, startWorld } from "../support/harness.ts";
 
 beforeAll(startWorld);
 
@@ -56,6 +60,114 @@ describe("a page of the open purchase orders is read from those that are open", 
       order,
     ]);
   });
+});
+
+describe("a page of transfers is read from those of the state", () => {
+  const STRETCH = "SEARCH transfers USING %INDEX transfers_by_state (state=? AND (created_at,id)<(?,?))";
+  it.for<[string | null, string | undefined]>([
+    [null, undefined],
+    ["north", undefined],
+    [null, "truck-001"],
+    ["north", "truck-001"],
+  ])("of the region %s at %s", async ([region, location], { expect }) => {
+    const page = (state?: "in_transit") =>
+      planOf((db) => listTransfers(db, { region, location, state, after: AFTER, limit: 50 }));
+    const of = (plan: readonly string[]) => plan.filter((step) => / transfers\b/.test(step));
+    const stretch = STRETCH.replace("%", region === null && location === undefined ? "COVERING " : "");
+    const rows = "SEARCH transfers USING INDEX sqlite_autoindex_transfers_1 (id=?)";
+    expect(of(await page("in_transit"))).toEqual([rows, stretch]);
+    expect(of(await page())).toEqual([rows, stretch, stretch, stretch, stretch]);
+  });
+});
+
+describe("what no index filters is looked through a stretch at a time", () => {
+  it("commands that were applied, by id", async ({ expect }) => {
+    expect(await planOf((db) => findCommandWalkEnd(db, "x", LIST_WALK_ROWS))).toEqual([
+      "SEARCH commands USING PRIMARY KEY (id<?)",
+    ]);
+    for (const sender of [undefined, "device:truck-001"]) {
+      const q = { sender, region: "north", after: "x", until: "a", limit: 50 };
+      expect(await planOf((db) => listApplied(db, q))).toEqual(["SEARCH commands USING PRIMARY KEY (id>? AND id<?)"]);
+    }
+  });
+
+  it.for<[string | null, string | undefined]>([
+    [null, "truck-001"],
+    ["north", "truck-001"],
+    ["north", undefined],
+  ])("purchase orders of the region %s for %s, of any status", async ([region, location], { expect }) => {
+    const walked = await planOf((db) => findPurchaseOrderWalkEnd(db, AFTER, LIST_WALK_ROWS));
+    expect(walked).toEqual([
+      "SEARCH purchase_orders USING COVERING INDEX purchase_orders_by_time ((created_at,id)<(?,?))",
+    ]);
+    for (const status of [undefined, "completed"] as const) {
+      const q = {
+        region,
+        location,
+        status,
+        after: AFTER,
+        until: ["2026-01-01T00:00:00.000Z", "a"],
+        limit: 50,
+      } as const;
+      expect(await planOf((db) => listAllPurchaseOrders(db, q))).toEqual([
+        "SEARCH purchase_orders USING INDEX purchase_orders_by_time ((created_at,id)>(?,?) AND (created_at,id)<(?,?))",
+        expect.stringMatching(/^SEARCH orders USING INDEX sqlite_autoindex_orders_1 \(id=\?\)/),
+      ]);
+    }
+  });
+
+  const NUMBERS = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ${2 * LIST_WALK_ROWS})`;
+
+  /** The ids on each page, from the first to the last. */
+  async function pagesOf(path: string): Promise<string[][]> {
+    const pages: string[][] = [];
+    for (let cursor = ""; ;) {
+      const { body } = await as("ops", "GET", `${path}${cursor}`);
+      pages.push(body.data.map(({ id }: { id: string }) => id));
+      if (body.meta.next_cursor === null) return pages;
+      cursor = `&cursor=${body.meta.next_cursor}`;
+    }
+  }
+
+  it("so that a command of long ago stands on a later page, with empty ones before it", async ({ expect }) => {
+    await env.DB.prepare(
+      `${NUMBERS} INSERT INTO commands(id, bucket, type, data, sender, region, state, traceparent, created_at, finished_at)
+       SELECT printf('cmd_walk_%06d', i), 0, 'UpdatePart', '{}', iif(i IN (0, 1), 'device:truck-002', 'device:truck-001'), 'north', 'applied', '',
+         '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z' FROM n`,
+    ).run();
+    const pages = await pagesOf("/api/commands?state=applied&sender=device:truck-002");
+    await env.DB.prepare("DELETE FROM commands WHERE id LIKE 'cmd_walk_%'").run();
+    expect(pages).toEqual([[], ["cmd_walk_000001"], ["cmd_walk_000000"]]);
+  });
+
+  it("so that a purchase order of long ago does", async ({ expect }) => {
+    await env.DB.batch([
+      env.DB.prepare(
+        `INSERT INTO orders(id, requester, device_id, region, destination, status, step, total, currency, created_at, updated_at)
+         SELECT 'ord_walk_' || id, 'truck-001', 'truck-001', region, id, 'Completed', 'ended', 0, 'USD', '', '' FROM locations
+         WHERE id IN ('truck-001', 'truck-002')`,
+      ),
+      env.DB.prepare(
+        `${NUMBERS} INSERT INTO purchase_orders(id, order_id, supplier, idempotency_key, status, total, currency, created_at, updated_at)
+         SELECT printf('po_walk_%06d', i), iif(i IN (0, 1), 'ord_walk_truck-002', 'ord_walk_truck-001'), 'sup', printf('walk %d', i), 'completed', 0,
+           'USD', '2026-01-01T00:00:00.000Z', '' FROM n`,
+      ),
+    ]);
+    const pages = await pagesOf("/api/purchase-orders?location=truck-002");
+    const first = await as("ops", "GET", "/api/purchase-orders?location=truck-001&limit=2");
+    await env.DB.batch([
+      env.DB.prepare("DELETE FROM purchase_orders WHERE id LIKE 'po_walk_%'"),
+      env.DB.prepare("DELETE FROM orders WHERE id LIKE 'ord_walk_%'"),
+    ]);
+    expect(pages).toEqual([[], ["po_walk_000001"], ["po_walk_000000"]]);
+    expect(first.body.data.map(({ id }: { id: string }) => id)).toEqual(["po_walk_004000", "po_walk_003999"]);
+  });
+});
+
+it("whether an endpoint has taken anything of late is one look at what it took", async ({ expect }) => {
+  expect(await planOf((db) => hasDelivered(db, "whk_x", "2026-01-01T00:00:00.000Z"))).toEqual([
+    "SEARCH webhook_deliveries USING COVERING INDEX webhook_deliveries_taken (webhook_id=? AND updated_at>?)",
+  ]);
 });
 
 it.for(["north", null])(

@@ -1,5 +1,5 @@
 /** Command rows: guarded writes for commit() and the read behind `GET /api/commands/{id}`. */
-import { desc, eq, inArray, sql, type SQL } from "drizzle-orm";
+import { and, desc, eq, gte, inArray, lt, sql, type SQL } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { commands } from "../schema/messaging.ts";
 import type { GuardedWrite } from "../unit-of-work.ts";
@@ -9,9 +9,8 @@ export type CommandRow = typeof commands.$inferSelect;
 export type CommandState = CommandRow["state"];
 
 /** Literals: an index for some states serves a condition that names them, not one that is bound. */
-const IN_STATE: Readonly<Record<CommandState, SQL>> = {
+const IN_STATE: Readonly<Record<Exclude<CommandState, "applied">, SQL>> = {
   accepted: sql`state = 'accepted'`,
-  applied: sql`state = 'applied'`,
   rejected: sql`state IN ('rejected', 'awaiting_approval', 'dead') AND state = 'rejected'`,
   awaiting_approval: sql`state IN ('rejected', 'awaiting_approval', 'dead') AND state = 'awaiting_approval'`,
   dead: sql`state IN ('rejected', 'awaiting_approval', 'dead') AND state = 'dead'`,
@@ -96,27 +95,17 @@ export function findCommands(db: Database, ids: readonly string[]): Promise<Comm
 }
 
 /**
- * Newest first. Without a state: all but those that were applied, which are the many and stand in no index: asking for them
- * reads every command. `sender`: `{kind}:{id}`, or a region whose commands may be seen.
+ * Newest first. Without a state: all but those that were applied, which are the many and stand in no index (`listApplied`).
+ * `sender`: `{kind}:{id}`, or a region whose commands may be seen.
  */
 export async function listCommands(
   db: Database,
-  q: {
-    state?: CommandState | undefined;
-    sender?: string | undefined;
-    region: string | null;
-    after: PageKey | null;
-    limit: number;
-  },
+  q: CommandFilter & { state?: Exclude<CommandState, "applied"> | undefined; after: PageKey | null },
 ): Promise<CommandRow[]> {
-  const states: readonly CommandState[] = q.state ? [q.state] : ["accepted", "rejected", "awaiting_approval", "dead"];
-  const also = [
-    ...(q.sender === undefined ? [] : [sql`AND sender = ${q.sender}`]),
-    ...(q.region === null ? [] : [sql`AND region = ${q.region}`]),
-    ...(q.after === null ? [] : [sql`AND (created_at, id) < (${q.after[0]}, ${q.after[1]})`]),
-  ];
+  const states = q.state ? [q.state] : (["accepted", "rejected", "awaiting_approval", "dead"] as const);
+  const after = q.after === null ? sql`` : sql`AND (created_at, id) < (${q.after[0]}, ${q.after[1]})`;
   const rows = states.map(
-    (state) => sql`SELECT * FROM (SELECT created_at, id FROM commands WHERE ${IN_STATE[state]} ${sql.join(also, sql` `)}
+    (state) => sql`SELECT * FROM (SELECT created_at, id FROM commands WHERE ${IN_STATE[state]} ${ofWhom(q)} ${after}
       ORDER BY created_at DESC, id DESC LIMIT ${q.limit})`,
   );
   const page = await db.all<{ id: string }>(
@@ -128,4 +117,50 @@ export async function listCommands(
     .from(commands)
     .where(inArray(commands.id, sql`(SELECT value FROM json_each(${ids}))`))
     .orderBy(desc(commands.createdAt), desc(commands.id));
+}
+
+/** The last of so many commands back from the id `after`; null: there are fewer. */
+export async function findCommandWalkEnd(db: Database, after: string | null, rows: number): Promise<PageKey | null> {
+  const from = after === null ? sql`` : sql`WHERE id < ${after}`;
+  const [row] = await db.all<{ at: string; id: string }>(sql`SELECT created_at AS at, id FROM commands ${from}
+    ORDER BY id DESC LIMIT 1 OFFSET ${rows - 1}`);
+  return row ? [row.at, row.id] : null;
+}
+
+/**
+ * Those that were applied, of the ids below `after` down to `until`, in the order of their ids: it is that of time where we
+ * made them. An index by time would cost each change of stock a written row.
+ */
+export function listApplied(
+  db: Database,
+  q: CommandFilter & { after: string | null; until: string | null },
+): Promise<CommandRow[]> {
+  return db
+    .select()
+    .from(commands)
+    .where(
+      and(
+        q.after === null ? undefined : lt(commands.id, q.after),
+        q.until === null ? undefined : gte(commands.id, q.until),
+        sql`state = 'applied' ${ofWhom(q)}`,
+      ),
+    )
+    .orderBy(desc(commands.id))
+    .limit(q.limit);
+}
+
+interface CommandFilter {
+  readonly sender?: string | undefined;
+  readonly region: string | null;
+  readonly limit: number;
+}
+
+function ofWhom({ sender, region }: CommandFilter): SQL {
+  return sql.join(
+    [
+      ...(sender === undefined ? [] : [sql`AND sender = ${sender}`]),
+      ...(region === null ? [] : [sql`AND region = ${region}`]),
+    ],
+    sql` `,
+  );
 }

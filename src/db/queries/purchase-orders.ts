@@ -129,7 +129,19 @@ function hasStatus(status: PurchaseOrderRow["status"]): SQL {
   return status === "placed" ? sql`${purchaseOrders.status} = 'placed'` : eq(purchaseOrders.status, status);
 }
 
-/** Newest first. Imported history belongs to no region: only who sees every region sees it. */
+/** The last of so many back from `after`, in the order of the list; null: there are fewer. */
+export async function findPurchaseOrderWalkEnd(
+  db: Database,
+  after: PageKey | null,
+  rows: number,
+): Promise<PageKey | null> {
+  const from = after === null ? sql`` : sql`WHERE (created_at, id) < (${after[0]}, ${after[1]})`;
+  const [row] = await db.all<{ at: string; id: string }>(sql`SELECT created_at AS at, id FROM purchase_orders ${from}
+    ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ${rows - 1}`);
+  return row ? [row.at, row.id] : null;
+}
+
+/** Newest first. Imported history belongs to no region: only who sees every region sees it. `until`: the last that is looked at. */
 export async function listAllPurchaseOrders(
   db: Database,
   q: {
@@ -137,6 +149,7 @@ export async function listAllPurchaseOrders(
     location?: string | undefined;
     status?: PurchaseOrderRow["status"] | undefined;
     after: PageKey | null;
+    until?: PageKey | null;
     limit: number;
   },
 ): Promise<PurchaseOrderOf[]> {
@@ -151,6 +164,7 @@ export async function listAllPurchaseOrders(
         q.location === undefined ? undefined : eq(orders.destination, q.location),
         q.status === undefined ? undefined : hasStatus(q.status),
         q.after === null ? undefined : sql`${key} < (${q.after[0]}, ${q.after[1]})`,
+        q.until ? sql`${key} >= (${q.until[0]}, ${q.until[1]})` : undefined,
       ),
     )
     .orderBy(desc(purchaseOrders.createdAt), desc(purchaseOrders.id))

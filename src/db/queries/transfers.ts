@@ -1,5 +1,5 @@
 /** Transfers: what a receipt writes of them, and the reads of the API. A transfer is open until all its pieces are settled. */
-import { and, asc, desc, eq, inArray, or, sql, type SQL } from "drizzle-orm";
+import { asc, desc, eq, inArray, sql, type SQL } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { locations } from "../schema/catalogue.ts";
 import { orders } from "../schema/orders.ts";
@@ -71,7 +71,7 @@ export async function findTransfer(db: Database, id: string): Promise<FoundTrans
   return row ? { ...row, lines } : null;
 }
 
-/** Newest first. */
+/** Newest first: of each state that is asked for as many as a page has, by its stretch of the index. */
 export async function listTransfers(
   db: Database,
   q: {
@@ -82,26 +82,22 @@ export async function listTransfers(
     limit: number;
   },
 ): Promise<TransferRow[]> {
+  const also = [
+    ...(q.region === null ? [] : [sql`AND to_location IN (SELECT id FROM locations WHERE region = ${q.region})`]),
+    ...(q.location === undefined ? [] : [sql`AND (from_location = ${q.location} OR to_location = ${q.location})`]),
+    ...(q.after === null ? [] : [sql`AND (created_at, id) < (${q.after[0]}, ${q.after[1]})`]),
+  ];
+  const states = q.state === undefined ? transfers.state.enumValues : [q.state];
+  const pages = states.map(
+    (state) => sql`SELECT * FROM (SELECT created_at, id FROM transfers WHERE state = ${state} ${sql.join(also, sql` `)}
+      ORDER BY created_at DESC, id DESC LIMIT ${q.limit})`,
+  );
+  const page = sql`${sql.join(pages, sql` UNION ALL `)} ORDER BY created_at DESC, id DESC LIMIT ${q.limit}`;
   return db
     .select()
     .from(transfers)
-    .where(
-      and(
-        q.region === null
-          ? undefined
-          : inArray(
-              transfers.toLocation,
-              db.select({ id: locations.id }).from(locations).where(eq(locations.region, q.region)),
-            ),
-        q.location === undefined
-          ? undefined
-          : or(eq(transfers.fromLocation, q.location), eq(transfers.toLocation, q.location)),
-        q.state === undefined ? undefined : eq(transfers.state, q.state),
-        q.after === null ? undefined : sql`(${transfers.createdAt}, ${transfers.id}) < (${q.after[0]}, ${q.after[1]})`,
-      ),
-    )
-    .orderBy(desc(transfers.createdAt), desc(transfers.id))
-    .limit(q.limit);
+    .where(inArray(transfers.id, sql`(SELECT id FROM (${page}))`))
+    .orderBy(desc(transfers.createdAt), desc(transfers.id));
 }
 
 /** What came in so far, in the order in which it came. `source`: `transfer/{id}` or `purchase-order/{id}`. */

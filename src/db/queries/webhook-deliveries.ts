@@ -104,7 +104,8 @@ export async function hasDelivered(db: Database, webhookId: string, sinceIso: st
     .where(
       and(
         eq(webhookDeliveries.webhookId, webhookId),
-        eq(webhookDeliveries.state, "delivered"),
+        // A literal, as the index of what was taken says it.
+        sql`${webhookDeliveries.state} = 'delivered'`,
         gte(webhookDeliveries.updatedAt, sinceIso),
       ),
     )
