@@ -1,11 +1,14 @@
-/** The crons: the nightly check of the invariants; and that of every minute, the last net: re-arms the relays, revives sagas and uploads that lost what would wake them. */
+/**
+ * The crons: the nightly one, which begins a check of the invariants; and that of every minute, the last net: re-arms the
+ * relays, revives sagas and uploads that lost what would wake them, and goes on with the check.
+ */
 import { NIGHTLY_CRON } from "./config.ts";
 import { createContainer, kickShard, type Container, type Lifetime } from "./container.ts";
 import { staleCloudUploads } from "./db/queries/cloud-uploads.ts";
 import { messageOf } from "./domain/errors.ts";
 import type { Env } from "./env.ts";
 import { log } from "./log.ts";
-import { reportInvariants } from "./services/invariants.ts";
+import { continueInvariantRun, startInvariantRun, watchInvariantRuns } from "./services/invariant-runs.ts";
 import { raiseStuck } from "./services/order-watch.ts";
 import { auditDeps } from "./wiring/audit.ts";
 
@@ -17,15 +20,27 @@ export async function onSchedule(
   env: Env,
   lifetime: Lifetime,
 ): Promise<void> {
-  if (cron === NIGHTLY_CRON) await reportInvariants(auditDeps(createContainer(env, lifetime)), scheduledTime);
+  if (cron === NIGHTLY_CRON) await everyNight(env, lifetime, scheduledTime);
   else await everyMinute(env, lifetime);
+}
+
+async function everyNight(env: Env, lifetime: Lifetime, scheduledMs: number): Promise<void> {
+  const deps = auditDeps(createContainer(env, lifetime));
+  await startInvariantRun(deps, scheduledMs);
+  await continueInvariantRun(deps);
 }
 
 /** Each part, and each order and upload, by itself: one that always fails holds none of the others up. */
 async function everyMinute(env: Env, lifetime: Lifetime): Promise<void> {
   const container = createContainer(env, lifetime);
   const shards = Array.from({ length: container.settings.RELAY_SHARDS }, (_, shard) => shard);
-  const parts = [...shards.map((shard) => kickShard(env, shard)), reviveSagas(container), resendUploads(container)];
+  const parts = [
+    ...shards.map((shard) => kickShard(env, shard)),
+    reviveSagas(container),
+    resendUploads(container),
+    continueInvariantRun(auditDeps(container)),
+    watchInvariantRuns(container),
+  ];
   for (const part of await Promise.allSettled(parts)) if (part.status === "rejected") throw part.reason;
 }
 

@@ -1,8 +1,8 @@
 /** The invariants on the live data: checked now, or the reports of the nights before. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { INVARIANT_BUDGET_MS, PAGE_LIMIT_MAX } from "../config.ts";
-import { listInvariantReports } from "../db/queries/invariant-reports.ts";
-import { checkInvariants, INVARIANT_STEPS, type Place } from "../services/invariants.ts";
+import { PAGE_LIMIT_MAX } from "../config.ts";
+import { listInvariantReports, type InvariantReportRow } from "../db/queries/invariant-reports.ts";
+import { checkInvariants, FIRST_PLACE, INVARIANT_STEPS, readPlace } from "../services/invariants.ts";
 import { auditDeps } from "../wiring/audit.ts";
 import type { AppEnv } from "./app-env.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
@@ -53,35 +53,29 @@ const reports = createRoute({
             id: z.string(),
             started_at: z.string(),
             duration_ms: z.int(),
+            state: z.enum(["running", "complete"]),
+            progress: z
+              .object({ step: z.string(), after: scalar, steps_done: z.int(), steps: z.int() })
+              .nullable()
+              .openapi({ description: "Where a check that is under way goes on; null: it is complete" }),
             broken: z.int(),
             rows: z.array(brokenView),
           }),
         ),
         meta: z.object({ count: z.int() }),
       }),
-      "What the nightly check found, newest first",
+      "What the nightly check found, newest first; of one that is under way, what it has found so far",
     ),
     ...problems("UNAUTHENTICATED", "FORBIDDEN", "VALIDATION"),
   },
 });
 
-const placeSchema = z.object({
-  step: z
-    .int()
-    .min(0)
-    .max(INVARIANT_STEPS - 1),
-  after: z.union([z.string(), z.int()]).nullable(),
-});
-
 export function registerInvariants(app: OpenAPIHono<AppEnv>): void {
   app.openapi(check, async (c) => {
     const { cursor } = c.req.valid("query");
-    const from = cursor === undefined ? undefined : placeOf(cursor);
+    const from = cursor === undefined ? FIRST_PLACE : readPlace(decodeCursor(cursor) ?? "");
     if (from === null) return problem(c, { code: "VALIDATION", detail: "cursor: not one of ours" });
-    const found = await checkInvariants(auditDeps(c.get("container")), {
-      budgetMs: INVARIANT_BUDGET_MS,
-      ...(from ? { from } : {}),
-    });
+    const found = await checkInvariants(auditDeps(c.get("container")), from);
     const next = found.next && encodeCursor(JSON.stringify(found.next));
     return c.json({ data: [...found.rows], meta: { count: found.count, complete: next === null, next } }, 200);
   });
@@ -92,6 +86,7 @@ export function registerInvariants(app: OpenAPIHono<AppEnv>): void {
       id: row.id,
       started_at: row.startedAt,
       duration_ms: row.durationMs,
+      ...standOf(row),
       broken: row.broken,
       rows: z.array(brokenView).parse(JSON.parse(row.findings)),
     }));
@@ -99,12 +94,9 @@ export function registerInvariants(app: OpenAPIHono<AppEnv>): void {
   });
 }
 
-function placeOf(cursor: string): Place | null {
-  try {
-    const parsed = placeSchema.safeParse(JSON.parse(decodeCursor(cursor) ?? ""));
-    return parsed.success ? parsed.data : null;
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
+function standOf({ place }: InvariantReportRow) {
+  if (place === null) return { state: "complete" as const, progress: null };
+  const { step, after } = readPlace(place) ?? FIRST_PLACE;
+  const progress = { step, after, steps_done: INVARIANT_STEPS.indexOf(step), steps: INVARIANT_STEPS.length };
+  return { state: "running" as const, progress };
 }

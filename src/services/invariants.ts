@@ -1,9 +1,12 @@
 /**
- * Checks the invariants on the live data: reads only, in steps of a bounded number of keys. A check that runs out of its
- * time says where the next one goes on. Nightly it is run to its end and kept as a report; what is broken is told once.
+ * Checks the invariants on the live data: reads only, place by place, each a bounded number of keys. A check that runs out of
+ * its time or its statements says where the next one goes on.
  */
+import { z } from "zod";
 import {
   AUDIT_OVERDUE_MS,
+  INVARIANT_BUDGET_MS,
+  INVARIANT_BUDGET_STATEMENTS,
   INVARIANT_DAY_MS,
   INVARIANT_KEYS,
   INVARIANT_RECENT_MS,
@@ -19,27 +22,53 @@ import {
   lastOf,
   listBroken,
   listOrdered,
+  RULE_GROUPS,
   type BrokenRow,
   type OrderedRequest,
   type RuleGroupName,
 } from "../db/queries/invariants.ts";
-import { insertInvariantReport } from "../db/queries/invariant-reports.ts";
 import type { RuleInput } from "../db/queries/invariants/rule.ts";
-import { recountStock } from "../db/queries/recount.ts";
+import { RECOUNT_STATEMENTS, recountStock } from "../db/queries/recount.ts";
 import { approversNeeded, LEVELS } from "../domain/approval-level.ts";
 import { approvalPayload } from "../domain/approval-payload.ts";
-import { AppError } from "../domain/errors.ts";
 import { SUBSCRIBER_BITS } from "../events/subscriptions.ts";
-import type { Finding } from "../domain/audit-findings.ts";
 import { verifyAudit, type VerifyDeps } from "./audit-verify.ts";
-import { isoNow, type ServiceDeps } from "./deps.ts";
+import type { ServiceDeps } from "./deps.ts";
 
 export interface InvariantDeps extends VerifyDeps, ServiceDeps {}
 
-/** The next step: its place in STEPS, and the last key that was checked in it. */
+export const INVARIANT_STEPS = [
+  "recount",
+  "sku",
+  "transfers",
+  "orders",
+  "requests",
+  "ordered",
+  "commands",
+  "outbox",
+  "waiting",
+  "seals",
+] as const;
+type StepName = (typeof INVARIANT_STEPS)[number];
+
+/** What is checked next: the step, and the last key that was checked in it (null: none). */
 export interface Place {
-  readonly step: number;
+  readonly step: StepName;
   readonly after: string | number | null;
+}
+
+export const FIRST_PLACE: Place = { step: INVARIANT_STEPS[0], after: null };
+
+const placeSchema = z.object({ step: z.enum(INVARIANT_STEPS), after: z.union([z.string(), z.int()]).nullable() });
+
+/** From its JSON; null: none that this version knows. */
+export function readPlace(text: string): Place | null {
+  try {
+    return placeSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
 }
 
 export interface Checked {
@@ -50,55 +79,79 @@ export interface Checked {
   readonly next: Place | null;
 }
 
-type Found = { readonly rows: readonly BrokenRow[]; readonly count: number };
+/** `goOn`: the key after which a step without ranges goes on. */
+type Found = { readonly rows: readonly BrokenRow[]; readonly count: number; readonly goOn?: number | null };
 
 interface Step {
-  /** Whose keys its ranges tile; null: it is done in one go. */
+  /** Whose keys its ranges tile; null: it has none, or says itself where it goes on. */
   readonly keys: RuleGroupName | null;
+  /** That one place takes at most, with the look for the end of its range. */
+  readonly statements: number;
   readonly check: (deps: InvariantDeps, input: RuleInput) => Promise<Found>;
 }
 
 const ruled = (group: RuleGroupName): Step => ({
   keys: group,
+  statements: RULE_GROUPS[group].rules.length + 1,
   check: (deps, input) => listBroken(deps.db, group, input, INVARIANT_ROWS),
 });
 
-const STEPS: readonly Step[] = [
-  { keys: null, check: recounted },
-  ruled("sku"),
-  ruled("transfers"),
-  ruled("orders"),
-  ruled("requests"),
-  { keys: "requests", check: orderedAsApproved },
-  ruled("commands"),
-  ruled("outbox"),
-  ruled("waiting"),
-  { keys: null, check: sealed },
-];
+const STEPS: Readonly<Record<StepName, Step>> = {
+  recount: { keys: null, statements: RECOUNT_STATEMENTS, check: recounted },
+  sku: ruled("sku"),
+  transfers: ruled("transfers"),
+  orders: ruled("orders"),
+  requests: ruled("requests"),
+  ordered: { keys: "requests", statements: 2, check: orderedAsApproved },
+  commands: ruled("commands"),
+  outbox: ruled("outbox"),
+  waiting: ruled("waiting"),
+  // A seal takes one, a broken chain two; the chain itself is looked at with a few.
+  seals: { keys: null, statements: 2 * INVARIANT_SEALS + 20, check: sealed },
+};
 
-export const INVARIANT_STEPS = STEPS.length;
+/**
+ * Says of one place after the other whether it may still be checked in this call: the first may, further ones while their
+ * time and their statements last. `more`: what the caller adds to each.
+ */
+export function budgetOf({ clock }: Pick<InvariantDeps, "clock">, more = 0): (next: Place) => boolean {
+  const began = clock.now();
+  let used = 0;
+  return ({ step }) => {
+    const isFirst = used === 0;
+    used += STEPS[step].statements + more;
+    return isFirst || (used <= INVARIANT_BUDGET_STATEMENTS && clock.now() - began < INVARIANT_BUDGET_MS);
+  };
+}
 
-/** Checks from `from` to the end, or until `budgetMs` is used up. */
-export async function checkInvariants(
-  deps: InvariantDeps,
-  { from = { step: 0, after: null }, budgetMs = Number.POSITIVE_INFINITY }: { from?: Place; budgetMs?: number } = {},
-): Promise<Checked> {
-  const began = deps.clock.now();
+/** Checks from `from` to the end, or until the budget of one call is used up. */
+export async function checkInvariants(deps: InvariantDeps, from: Place = FIRST_PLACE): Promise<Checked> {
+  const mayCheck = budgetOf(deps);
   const rows: BrokenRow[] = [];
   let count = 0;
-  let place: Place = from;
-  for (let step = STEPS[place.step]; step; step = STEPS[place.step]) {
-    const group = step.keys;
-    const after = place.after ?? (group === null ? "" : firstOf(group));
-    const end = group === null ? null : await findRangeEnd(deps.db, group, after, INVARIANT_KEYS);
-    const found = await step.check(deps, inputOf(deps, after, end ?? (group === null ? "" : lastOf(group))));
+  let place: Place | null = from;
+  while (place !== null && mayCheck(place)) {
+    const found: Checked = await checkPlace(deps, place);
     rows.push(...found.rows.slice(0, INVARIANT_ROWS - rows.length));
     count += found.count;
-    place = end === null ? { step: place.step + 1, after: null } : { step: place.step, after: end };
-    const left = STEPS.length > place.step;
-    if (left && deps.clock.now() - began >= budgetMs) return { rows, count, next: place };
+    place = found.next;
   }
-  return { rows, count, next: null };
+  return { rows, count, next: place };
+}
+
+/** Checks one range of keys of one step. */
+export async function checkPlace(deps: InvariantDeps, { step, after }: Place): Promise<Checked> {
+  const { keys, check } = STEPS[step];
+  const from = after ?? (keys === null ? "" : firstOf(keys));
+  const end = keys === null ? null : await findRangeEnd(deps.db, keys, from, INVARIANT_KEYS);
+  const { rows, count, goOn } = await check(deps, inputOf(deps, from, end ?? (keys === null ? "" : lastOf(keys))));
+  const last = end ?? goOn ?? null;
+  return { rows, count, next: last === null ? startOf(INVARIANT_STEPS.indexOf(step) + 1) : { step, after: last } };
+}
+
+function startOf(at: number): Place | null {
+  const step = INVARIANT_STEPS[at];
+  return step === undefined ? null : { step, after: null };
 }
 
 function inputOf(deps: InvariantDeps, after: string | number, upTo: string | number): RuleInput {
@@ -153,76 +206,24 @@ async function brokenOrder(deps: InvariantDeps, request: OrderedRequest): Promis
 }
 
 /** The newest seals: older ones were checked on the nights before, and all of them are by `GET /api/audit/verify`. */
-async function sealed(deps: InvariantDeps): Promise<Found> {
-  const rows: BrokenRow[] = [];
-  let after: number | null = await findSealsBack(deps.db, INVARIANT_SEALS);
+async function sealed(deps: InvariantDeps, { after }: RuleInput): Promise<Found> {
+  const isFirst = typeof after !== "number";
+  const from = isFirst ? await findSealsBack(deps.db, INVARIANT_SEALS) : after;
   // The beginning of the chain is looked at each night: what is slipped in below it would be seen by no other.
-  const found: Finding[] = after > 0 ? [...(await verifyAudit(deps, 0, 1)).findings] : [];
-  while (after !== null) {
-    const verified = await verifyAudit(deps, after, INVARIANT_SEALS);
-    after = verified.next;
-    found.push(...verified.findings);
-    for (const { kind, from_seq: from, to_seq: to, detail } of found.splice(0)) {
-      rows.push({ rule: "6 the seals verify", subject: `audit/${from}–${to}`, detail, expected: null, found: kind });
-    }
-    const age = verified.unsealed.age_s ?? 0;
-    if (after === null && age * 1000 > AUDIT_OVERDUE_MS) {
-      const subject = `audit/${verified.unsealed.from_seq}`;
-      const expected = AUDIT_OVERDUE_MS / 1000;
-      rows.push({ rule: "6 the trail is sealed in time", subject, detail: "age in seconds", expected, found: age });
-    }
+  const begun = isFirst && from > 0 ? (await verifyAudit(deps, 0, 1)).findings : [];
+  const { findings, next, unsealed } = await verifyAudit(deps, from, INVARIANT_SEALS);
+  const rows: BrokenRow[] = [...begun, ...findings].map(({ kind, from_seq: first, to_seq: to, detail }) => ({
+    rule: "6 the seals verify",
+    subject: `audit/${first}–${to}`,
+    detail,
+    expected: null,
+    found: kind,
+  }));
+  const age = unsealed.age_s ?? 0;
+  if (next === null && age * 1000 > AUDIT_OVERDUE_MS) {
+    const subject = `audit/${unsealed.from_seq}`;
+    const expected = AUDIT_OVERDUE_MS / 1000;
+    rows.push({ rule: "6 the trail is sealed in time", subject, detail: "age in seconds", expected, found: age });
   }
-  return { rows, count: rows.length };
-}
-
-/** The nightly run: one report per scheduled time, and one event if anything is broken. */
-export async function reportInvariants(deps: InvariantDeps, scheduledMs: number): Promise<void> {
-  const began = deps.clock.now();
-  const startedAt = isoNow(deps);
-  const { rows, count } = await checkInvariants(deps);
-  const id = deps.newId("invariantReport");
-  const subject = `invariant-report/${id}`;
-  const rules = [...new Set(rows.map(({ rule }) => rule))];
-  const first = rows[0];
-  const committed = await deps.commit({
-    trace: deps.newTrace(),
-    inbox: { scope: "invariants", id: new Date(scheduledMs).toISOString(), bodyHash: "", result: id },
-    writes: [
-      insertInvariantReport({
-        id,
-        startedAt,
-        durationMs: deps.clock.now() - began,
-        broken: count,
-        findings: JSON.stringify(rows),
-      }),
-    ],
-    audit: [
-      {
-        actor: { id: "invariant-check", kind: "system" },
-        action: "invariants.checked",
-        subject,
-        after: { broken: count },
-      },
-    ],
-    events: first
-      ? [
-          {
-            type: "ErrorOccurred",
-            subject,
-            region: null,
-            sequence: 1,
-            data: {
-              code: "INVARIANT_BROKEN",
-              kind: "invariant-report",
-              id,
-              message: `${count} broken by ${rules.length} rules, first: ${first.rule}: ${first.subject}`,
-              retryable: false,
-              timestamp: isoNow(deps),
-            },
-          },
-        ]
-      : [],
-  });
-  if (!committed.ok)
-    throw new AppError(committed.code, "the report of the invariants was refused", { retryable: true });
+  return { rows, count: rows.length, goOn: next };
 }

@@ -63,6 +63,12 @@ export function listAuditRows(
   );
 }
 
+/** When the first thing happened in this deployment; null: nothing has. */
+export async function findFirstAuditAt(db: Database): Promise<string | null> {
+  const [row] = await db.all<{ at: string }>(sql`SELECT at FROM audit ORDER BY seq LIMIT 1`);
+  return row?.at ?? null;
+}
+
 export interface UnsealedTail {
   readonly rows: number;
   readonly from_seq: number | null;

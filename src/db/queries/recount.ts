@@ -62,6 +62,8 @@ const OTHERS: readonly SQL[] = [
     FROM stock_levels WHERE expected <> found`,
 ];
 
+export const RECOUNT_STATEMENTS = COUNTERS.length + OTHERS.length;
+
 /** Of the places of a region, or of all (null): a place that isn't known is in none. */
 export async function recountStock(db: Database, region: string | null): Promise<Discrepancy[]> {
   const here = region === null ? sql`` : sql`WHERE location IN (SELECT id FROM locations WHERE region = ${region})`;

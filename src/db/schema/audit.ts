@@ -18,4 +18,5 @@ export const invariantReports = sqliteTable("invariant_reports", {
   durationMs: integer("duration_ms").notNull(),
   broken: integer("broken").notNull(),
   findings: text("findings").notNull(),
+  place: text("place"),
 });
