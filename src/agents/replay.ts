@@ -2,7 +2,7 @@
  * Decides a run again, each step from its kept input with today's rules and the advice of then, and compares: the same
  * means the same bit for bit. Nothing is written.
  */
-import { findAgentRun, readInputPieces, type AgentStepRow } from "../db/queries/agent-traces.ts";
+import { readInputPieces, type AgentStepRow } from "../db/queries/agent-traces.ts";
 import { canonicalJson } from "../domain/canonical-json.ts";
 import { messageOf } from "../domain/errors.ts";
 import type { ServiceDeps } from "../services/deps.ts";
@@ -24,28 +24,20 @@ export interface ReplayedStep {
   readonly differs: string[];
 }
 
-export interface ReplayedRun {
-  readonly runId: string;
-  readonly requestId: string;
-  readonly steps: ReplayedStep[];
-}
-
-/** `decisions`: the rules to decide by. Null: there is no such run. */
-export async function replayRun(
+/** `steps`: of one run, in order. `decisions`: the rules to decide by. */
+export async function replaySteps(
   deps: ReplayDeps,
-  id: string,
+  steps: readonly AgentStepRow[],
   decisions: Readonly<Record<DecisionKind, Decide>> = DECISIONS,
-): Promise<ReplayedRun | null> {
-  const traced = await findAgentRun(deps.db, id);
-  if (!traced) return null;
-  const steps: ReplayedStep[] = [];
-  for (const step of traced.steps) {
+): Promise<ReplayedStep[]> {
+  const replayed: ReplayedStep[] = [];
+  for (const step of steps) {
     const { step: number, agent, decision } = step;
     const differs = await differencesOf(deps, step, decisions);
     const outcome = differs === null ? "not_kept" : differs.length === 0 ? "same" : "different";
-    steps.push({ step: number, agent, decision, outcome, differs: differs ?? [] });
+    replayed.push({ step: number, agent, decision, outcome, differs: differs ?? [] });
   }
-  return { runId: traced.run.id, requestId: traced.run.requestId, steps };
+  return replayed;
 }
 
 /** The input of a step as it was kept: canonical JSON. Null: none was. Rejects when it can't be read any more. */
@@ -59,12 +51,12 @@ async function differencesOf(
   step: AgentStepRow,
   decisions: Readonly<Record<DecisionKind, Decide>>,
 ): Promise<string[] | null> {
-  const pieces = await readInputPieces(deps.db, step.runId, step.step);
-  if (pieces === null || step.decision === null) return null;
+  if (step.decision === null) return null;
   const kind = DECISION_KINDS.find((one) => one === step.decision);
   if (kind === undefined) return [`there is no decision ${step.decision} any more`];
   try {
-    const input = await unpackInput(pieces);
+    const input = await readInput(deps, step.runId, step.step);
+    if (input === null) return null;
     const changed =
       (await deps.sha256(input)) === step.inputHash ? [] : ["the kept input isn't the one that was decided on"];
     return [...changed, ...(await decidedAgain(deps, step, decisions[kind], JSON.parse(input) as unknown))];

@@ -1,6 +1,7 @@
 /** The agents' decision trace of a request: what each agent was given, what it gave, and which rules held. */
 import type { OpenAPIHono } from "@hono/zod-openapi";
-import { readInput, replayRun } from "../agents/replay.ts";
+import type { Context } from "hono";
+import { readInput, replaySteps } from "../agents/replay.ts";
 import { findAgentRun } from "../db/queries/agent-traces.ts";
 import { findRequest } from "../db/queries/requests.ts";
 import type { AppEnv } from "./app-env.ts";
@@ -92,15 +93,21 @@ const replay = createRoute({
   },
 });
 
+const NO_RUN = { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" } as const;
+
+/** The run of this id, or of this request's id, if its request is one that the caller may see. */
+async function runThatMayBeSeen(c: Context<AppEnv>, id: string) {
+  const { db } = c.get("container");
+  const traced = await findAgentRun(db, id);
+  const found = traced && (await findRequest(db, traced.run.requestId));
+  return found && maySee(c.get("principal"), found.request) ? traced : null;
+}
+
 export function registerAgentRuns(app: OpenAPIHono<AppEnv>): void {
   app.openapi(run, async (c) => {
     const container = c.get("container");
-    const { db } = container;
-    const traced = await findAgentRun(db, c.req.valid("param").id);
-    const found = traced && (await findRequest(db, traced.run.requestId));
-    if (!traced || !found || !maySee(c.get("principal"), found.request)) {
-      return problem(c, { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" });
-    }
+    const traced = await runThatMayBeSeen(c, c.req.valid("param").id);
+    if (!traced) return problem(c, NO_RUN);
     const inputs = new Map<number, unknown>();
     if (c.req.valid("query").inputs === "true") {
       for (const { step } of traced.steps) {
@@ -136,22 +143,10 @@ export function registerAgentRuns(app: OpenAPIHono<AppEnv>): void {
   });
 
   app.openapi(replay, async (c) => {
-    const container = c.get("container");
-    const replayed = await replayRun(container, c.req.valid("param").id);
-    const found = replayed && (await findRequest(container.db, replayed.requestId));
-    if (!replayed || !found || !maySee(c.get("principal"), found.request)) {
-      return problem(c, { code: "NOT_FOUND", detail: "no such run, or its request was not read yet" });
-    }
-    const { runId, requestId, steps } = replayed;
+    const traced = await runThatMayBeSeen(c, c.req.valid("param").id);
+    if (!traced) return problem(c, NO_RUN);
+    const steps = await replaySteps(c.get("container"), traced.steps);
     const same = steps.every(({ outcome }) => outcome !== "different");
-    return c.json(
-      {
-        run_id: runId,
-        request_id: requestId,
-        same,
-        steps,
-      },
-      200,
-    );
+    return c.json({ run_id: traced.run.id, request_id: traced.run.requestId, same, steps }, 200);
   });
 }

@@ -4,11 +4,11 @@
  */
 import { beforeAll, describe, it } from "vitest";
 import { DECISIONS } from "../../src/agents/decisions.ts";
-import { replayRun } from "../../src/agents/replay.ts";
+import { replaySteps } from "../../src/agents/replay.ts";
 import { decideDraft } from "../../src/agents/order-generator.ts";
 import { storedStep } from "../../src/agents/stored-step.ts";
 import { createContainer, sha256Hex } from "../../src/container.ts";
-import { insertAgentStep } from "../../src/db/queries/agent-traces.ts";
+import { findAgentRun, insertAgentStep } from "../../src/db/queries/agent-traces.ts";
 import { openDatabase } from "../../src/db/database.ts";
 import { canonicalJson } from "../../src/domain/canonical-json.ts";
 import { figure } from "../support/figures.ts";
@@ -147,7 +147,8 @@ describe("replay", () => {
     const id = await upload("text/csv", csv(["CHEAP-1", 21]));
     await approveAll(id);
     await requestIs(id, "completed");
-    const stricter = await replayRun(deps(), id, {
+    const run = await findAgentRun(deps().db, id);
+    const stricter = await replaySteps(deps(), run?.steps ?? [], {
       ...DECISIONS,
       route_approval: (input, engine) => {
         const { policy, ...rest } = input as { policy: { rules: object[] } };
@@ -155,7 +156,7 @@ describe("replay", () => {
         return DECISIONS.route_approval({ ...rest, policy: { ...policy, rules } }, engine);
       },
     });
-    const differing = stricter?.steps.filter(({ outcome }) => outcome === "different");
+    const differing = stricter.filter(({ outcome }) => outcome === "different");
     expect(differing).toEqual([
       expect.objectContaining({ decision: "route_approval", differs: expect.arrayContaining(["what was decided"]) }),
     ]);
