@@ -8,14 +8,10 @@ ALTER TABLE agent_steps ADD COLUMN prompt_version TEXT;
 ALTER TABLE agent_steps ADD COLUMN floor TEXT;                   -- the rules' level, what the engine advised, what holds
 ALTER TABLE agent_steps ADD COLUMN advised TEXT;
 ALTER TABLE agent_steps ADD COLUMN level TEXT;
-ALTER TABLE agent_steps ADD COLUMN explanation TEXT;             -- JSON: a model's words on the decision, made after it
 ALTER TABLE agent_steps ADD COLUMN calls INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE agent_steps ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE agent_steps ADD COLUMN cost INTEGER NOT NULL DEFAULT 0; -- millionths of a dollar
 ALTER TABLE agent_steps ADD COLUMN ms INTEGER NOT NULL DEFAULT 0;   -- that the calls took
-
--- Runs that asked a model; the others cost no entry.
-CREATE INDEX agent_steps_asked ON agent_steps(run_id) WHERE calls > 0;
 
 -- The rest of an input that is larger than one value of the database may be.
 CREATE TABLE agent_inputs (
@@ -24,16 +20,4 @@ CREATE TABLE agent_inputs (
   part INTEGER NOT NULL,                             -- from 1; part 0 is the step's own
   piece BLOB NOT NULL,
   PRIMARY KEY (run_id, step, part)
-) WITHOUT ROWID;
-
--- What models used, by day (UTC). `held` is what calls under way may still use at most: a cap counts it as used.
-CREATE TABLE ai_usage (
-  day TEXT NOT NULL,
-  model TEXT NOT NULL,
-  calls INTEGER NOT NULL DEFAULT 0,
-  tokens INTEGER NOT NULL DEFAULT 0,
-  cost INTEGER NOT NULL DEFAULT 0,                   -- millionths of a dollar
-  held_tokens INTEGER NOT NULL DEFAULT 0,
-  held_cost INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (day, model)
 ) WITHOUT ROWID;

@@ -4,7 +4,7 @@
  */
 import type { Level } from "../domain/approval-level.ts";
 import type { RuleHit } from "../domain/request-context.ts";
-import type { Advice, AgentName, Explanation } from "./engine.ts";
+import type { Advice, AgentName } from "./engine.ts";
 
 /** What is decided; `decisions.ts` has the function of each, which takes the record's input and nothing else. */
 export const DECISION_KINDS = [
@@ -37,8 +37,6 @@ export interface AgentTrace {
   readonly levels?: { readonly floor: Level; readonly level: Level };
   /** Why the advice didn't hold, in whole or in part. */
   readonly overrideReason?: string;
-  /** An engine's words on it, made after it was decided. */
-  readonly explanation?: Explanation;
 }
 
 export interface AgentResult<Section> {

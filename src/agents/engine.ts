@@ -45,17 +45,6 @@ export const adviceSchema = z.object({
 export type Advice = z.output<typeof adviceSchema>;
 export type AiCall = z.output<typeof callSchema>;
 
-/** An engine's words on a decision: output of a model, shown as such, and read by no rule. */
-export const explanationSchema = z.object({
-  /** null: none came, and `failure` says why. */
-  text: z.string().nullable(),
-  /** The rules that it says it is about: ids of the decision's own. */
-  rules: z.array(z.string()),
-  failure: z.string().optional(),
-  calls: z.array(callSchema),
-});
-export type Explanation = z.output<typeof explanationSchema>;
-
 /** A line that the rules leave open. `text` is the sender's; `candidates` is the closed list. */
 export interface OpenLine {
   readonly line: number;
@@ -75,23 +64,10 @@ export type Question =
       readonly note: string;
     };
 
-/** A decision on scrutiny to put into words. Trusted facts only: none of it was written by the sender. */
-export interface DecidedLevel {
-  readonly level: Level;
-  readonly floor: Level;
-  readonly total: number;
-  readonly currency: string;
-  readonly region: string;
-  readonly hits: readonly { readonly rule: string; readonly reason: string }[];
-  readonly approvers: readonly { readonly approver: string; readonly rule: string; readonly reason: string }[];
-}
-
 export interface DecisionEngine {
   readonly name: string;
   /** Never rejects for a failing model: that is `failure` in the advice. */
   advise(agent: AgentName, question: Question): Promise<Advice>;
-  /** Words on what was decided; an engine that has none doesn't have this. */
-  explain?(decided: DecidedLevel): Promise<Explanation>;
 }
 
 export const NO_ADVICE: Advice = { choices: [], calls: [] };

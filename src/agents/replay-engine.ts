@@ -21,14 +21,12 @@ export function replayEngine(name: string, recorded: readonly Advice[], sha256: 
 
 /** The engine, with the question's hash in each advice: by it a recorded answer is found again. */
 export function recordable(engine: DecisionEngine, sha256: Sha256): DecisionEngine {
-  const { explain } = engine;
   return {
     name: engine.name,
     advise: async (agent, question) => {
       const advice = await engine.advise(agent, question);
       return { ...advice, asked: await hashOfQuestion(agent, question, sha256) };
     },
-    ...(explain ? { explain: (decided) => explain(decided) } : {}),
   };
 }
 

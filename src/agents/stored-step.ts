@@ -10,7 +10,7 @@ type Sha256 = (text: string) => Promise<string>;
 export async function storedStep(trace: AgentTrace, sha256: Sha256): Promise<NewAgentStep> {
   const input = canonicalJson(trace.input);
   const [own, ...rest] = await packInput(input);
-  const calls: readonly AiCall[] = [...(trace.advice?.calls ?? []), ...(trace.explanation?.calls ?? [])];
+  const calls: readonly AiCall[] = trace.advice?.calls ?? [];
   const sum = (of: (call: AiCall) => number) => Math.round(calls.reduce((all, call) => all + of(call), 0));
   return {
     agent: trace.agent,
@@ -24,7 +24,6 @@ export async function storedStep(trace: AgentTrace, sha256: Sha256): Promise<New
     ruleHits: trace.ruleHits,
     final: trace.final,
     overrideReason: trace.overrideReason ?? null,
-    explanation: trace.explanation ?? null,
     floor: trace.levels?.floor ?? null,
     advised: trace.advice?.level ?? null,
     level: trace.levels?.level ?? null,

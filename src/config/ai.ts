@@ -1,4 +1,4 @@
-/** What is known of the models on Workers AI: what they cost, and what they have to be told. Others can be set too. */
+/** What the models on Workers AI cost, as far as it is known. Others can be set too. */
 
 export interface AiModel {
   /** Dollars per million tokens, which is millionths of a dollar per token. */
@@ -7,8 +7,6 @@ export interface AiModel {
   /** Its page, and the day on which the price was looked up there. */
   readonly source: string;
   readonly priceAsOf: string;
-  /** Added to each call: a model that thinks aloud first would be cut off by `max_tokens`, and late. */
-  readonly inputs?: Readonly<Record<string, unknown>>;
 }
 
 export const AI_MODELS: Readonly<Record<string, AiModel>> = {
@@ -17,7 +15,6 @@ export const AI_MODELS: Readonly<Record<string, AiModel>> = {
     outputPrice: 0.4,
     source: "https://developers.cloudflare.com/workers-ai/models/glm-4.7-flash/",
     priceAsOf: "2026-11-25",
-    inputs: { chat_template_kwargs: { enable_thinking: false } },
   },
 };
 

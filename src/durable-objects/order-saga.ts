@@ -174,7 +174,7 @@ export class OrderSaga extends DurableObject<Env> {
   private async turn(): Promise<void> {
     let span: string | undefined;
     for (let turns = 0; turns < MAX_TURNS; turns++) {
-      if (!this.isPassing()) this.answerAsked();
+      if (this.asked.length > 0 && !this.isPassing()) this.answerAsked();
       const known = readState(this.ctx.storage.sql);
       if (!known) return;
       const { state, traceparent } = known;

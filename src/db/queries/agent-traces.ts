@@ -18,7 +18,6 @@ export interface NewAgentStep {
   readonly ruleHits: unknown;
   readonly final: unknown;
   readonly overrideReason: string | null;
-  readonly explanation: unknown;
   readonly floor: string | null;
   readonly advised: string | null;
   readonly level: string | null;
@@ -37,7 +36,6 @@ export function runIdOf(requestId: string): string {
 
 export function insertAgentStep(requestId: string, step: NewAgentStep, at: string): GuardedWrite[] {
   const run = runIdOf(requestId);
-  const explanation = step.explanation === null ? null : JSON.stringify(step.explanation);
   return [
     {
       statement: sql`INSERT INTO agent_runs(id, request_id, started_at) VALUES (${run}, ${requestId}, ${at})
@@ -45,12 +43,12 @@ export function insertAgentStep(requestId: string, step: NewAgentStep, at: strin
     },
     {
       statement: sql`INSERT INTO agent_steps(run_id, step, agent, engine, input_hash, advice, rule_hits, final,
-          override_reason, at, decision, input, decision_hash, model, prompt_version, floor, advised, level, explanation,
+          override_reason, at, decision, input, decision_hash, model, prompt_version, floor, advised, level,
           calls, tokens, cost, ms)
         SELECT ${run}, COALESCE(MAX(step), 0) + 1, ${step.agent}, ${step.engine}, ${step.inputHash},
           ${JSON.stringify(step.advice)}, ${JSON.stringify(step.ruleHits)}, ${JSON.stringify(step.final)},
           ${step.overrideReason}, ${at}, ${step.decision}, ${step.input}, ${step.decisionHash}, ${step.model},
-          ${step.promptVersion}, ${step.floor}, ${step.advised}, ${step.level}, ${explanation}, ${step.calls},
+          ${step.promptVersion}, ${step.floor}, ${step.advised}, ${step.level}, ${step.calls},
           ${step.tokens}, ${step.cost}, ${step.ms}
         FROM agent_steps WHERE run_id = ${run}`,
     },

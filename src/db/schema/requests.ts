@@ -133,7 +133,6 @@ export const agentSteps = sqliteTable(
     floor: text("floor"),
     advised: text("advised"),
     level: text("level"),
-    explanation: text("explanation"),
     calls: integer("calls").notNull().default(0),
     tokens: integer("tokens").notNull().default(0),
     cost: integer("cost").notNull().default(0),
@@ -151,18 +150,4 @@ export const agentInputs = sqliteTable(
     piece: blob("piece").notNull(),
   },
   (t) => [primaryKey({ columns: [t.runId, t.step, t.part] })],
-);
-
-export const aiUsage = sqliteTable(
-  "ai_usage",
-  {
-    day: text("day").notNull(),
-    model: text("model").notNull(),
-    calls: integer("calls").notNull().default(0),
-    tokens: integer("tokens").notNull().default(0),
-    cost: integer("cost").notNull().default(0),
-    heldTokens: integer("held_tokens").notNull().default(0),
-    heldCost: integer("held_cost").notNull().default(0),
-  },
-  (t) => [primaryKey({ columns: [t.day, t.model] })],
 );

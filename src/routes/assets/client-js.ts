@@ -49,6 +49,7 @@ export async function exchange(path, init = {}) {
   });
   const { ok, status } = response;
   if (ok || status === 304) return response;
+  // What stands between us and the server may answer with a page of its own: then the status is all there is to tell.
   const document = await response.json().catch(() => null);
   throw problem({ title: "Refused", detail: "The server answered " + status + ".", ...document, status });
 }
